@@ -1,0 +1,101 @@
+import PithTensors
+
+/// How a weight matrix is stored: rows are outputs, columns are inputs.
+///
+///     let y = weight.multiply(x, on: pool)       // x: tokens × columns  →  y: tokens × rows
+///     let exact = weight.byteCount               // codes, scales, zero points, tables: every byte
+///     let plain = weight.decoded()               // float32, rows × columns
+///
+/// The matrix stays packed in memory and is multiplied as it is. A new storage is one struct in a file of its
+/// own and one case here; the compiler then names every place that must know it.
+public indirect enum StoredMatrix: Sendable {
+  /// Floating point values as they are.
+  case dense(Dense)
+
+  /// Integers of 2–8 bits with a scale, and perhaps a zero point, per group of columns.
+  case affine(Affine)
+
+  /// Codes of 1–8 bits that index a table of values, perhaps scaled per group of columns.
+  case codebook(Codebook)
+
+  /// The block formats of GGUF files.
+  case blocks(Blocks)
+
+  /// The number of outputs.
+  public var rows: Int {
+    switch self {
+    case .dense(let storage): storage.rows
+    case .affine(let storage): storage.rows
+    case .codebook(let storage): storage.rows
+    case .blocks(let storage): storage.rows
+    }
+  }
+
+  /// The number of inputs.
+  public var columns: Int {
+    switch self {
+    case .dense(let storage): storage.columns
+    case .affine(let storage): storage.columns
+    case .codebook(let storage): storage.columns
+    case .blocks(let storage): storage.columns
+    }
+  }
+
+  /// The plain tensors that the matrix is made of.
+  public var tensors: [NamedTensor] {
+    switch self {
+    case .dense(let storage): storage.tensors
+    case .affine(let storage): storage.tensors
+    case .codebook(let storage): storage.tensors
+    case .blocks(let storage): storage.tensors
+    }
+  }
+
+  /// The exact number of stored bytes: codes, scales, zero points, tables.
+  public var byteCount: Int { tensors.reduce(0) { $0 + $1.bytes.count } }
+
+  /// Stored bits divided by the number of weights.
+  public var bitsPerWeight: Double { Double(byteCount) * 8 / Double(rows * columns) }
+
+  /// Decodes one row: writes `columns` values.
+  public func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
+    precondition(row >= 0 && row < rows, "row \(row) of \(rows)")
+    switch self {
+    case .dense(let storage): storage.decode(row: row, into: target)
+    case .affine(let storage): storage.decode(row: row, into: target)
+    case .codebook(let storage): storage.decode(row: row, into: target)
+    case .blocks(let storage): storage.decode(row: row, into: target)
+    }
+  }
+
+  /// The chosen rows in float32, one after the other: an embedding look-up.
+  public func decoded(rows chosen: [Int]) -> Matrix {
+    Matrix(rows: chosen.count, columns: columns) { target in
+      guard let start = target.baseAddress else { return }
+      for (position, row) in chosen.enumerated() { decode(row: row, into: start + position * columns) }
+    }
+  }
+
+  /// The whole matrix in float32.
+  public func decoded() -> Matrix { decoded(rows: Array(0..<rows)) }
+
+  /// The product x · Wᵀ of a batch of activations.
+  ///
+  /// - Parameters:
+  ///   - x: activations, tokens × `columns`.
+  ///   - pool: the threads that share the work.
+  /// - Returns: tokens × `rows`.
+  public func multiply(_ x: Matrix, on pool: ThreadPool) -> Matrix {
+    precondition(x.columns == columns, "\(x.columns) inputs for \(columns) columns")
+    let weights = decoded()
+    var y = Matrix(rows: x.rows, columns: rows)
+    for token in 0..<x.rows {
+      for row in 0..<rows {
+        var sum: Float = 0
+        for column in 0..<columns { sum += x[token, column] * weights[row, column] }
+        y[token, row] = sum
+      }
+    }
+    return y
+  }
+}
