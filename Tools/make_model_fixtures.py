@@ -109,7 +109,7 @@ CASES = {
                           {"like": "gemma3-linear", "respell": {
                               "rope_parameters": None, "rope_theta": 5000.0, "rope_local_base_freq": 50.0,
                               "rope_scaling": {"rope_type": "linear", "factor": 8.0}, "layer_types": None,
-                              "sliding_window_pattern": 3, "dtype": None, "torch_dtype": "float32"}}),
+                              "sliding_window_pattern": 3, "_sliding_window_pattern": None, "dtype": None, "torch_dtype": "float32"}}),
     "bert": ("BertModel", BERT, {"matters": [{"hidden_act": "gelu_new"}, {"layer_norm_eps": 0.1}]}),
     "bert-classifier": ("BertForSequenceClassification", BERT | LABELS, {}),
     "distilbert": ("DistilBertModel", DISTILBERT, {"matters": [{"activation": "relu"}]}),
