@@ -61,4 +61,28 @@ static inline int scale_of_sixteen(const uint8_t *packed, int group) {
   return (low | high << 4) - 32;
 }
 
-void pith_blocks_decode_scalar(uint32_t format, const uint8_t *blocks, size_t block_count, float *out);
+/// The loops of one format under one instruction set.
+typedef struct {
+  void (*decode)(const uint8_t *blocks, size_t block_count, float *out);
+  void (*gemv)(const uint8_t *blocks, size_t blocks_per_row, size_t rows, const float *x, float *y);
+} BlockKernels;
+
+enum { FORMAT_NUMBERS = IQ4_NL + 1 };
+
+/// By GGUF's number; the numbers that are no format are empty.
+extern const BlockKernels pith_blocks_scalar[FORMAT_NUMBERS];
+#if defined(__x86_64__)
+extern const BlockKernels pith_blocks_avx2[FORMAT_NUMBERS];
+extern const BlockKernels pith_blocks_avx512[FORMAT_NUMBERS];
+#elif defined(__aarch64__)
+extern const BlockKernels pith_blocks_neon[FORMAT_NUMBERS];
+#endif
+
+/// The table of all formats, for a file that has defined NAME_decode and NAME_gemv of each.
+#define BLOCK_KERNELS \
+  { \
+    [Q4_0] = {q4_0_decode, q4_0_gemv}, [Q4_1] = {q4_1_decode, q4_1_gemv}, [Q5_0] = {q5_0_decode, q5_0_gemv}, \
+    [Q5_1] = {q5_1_decode, q5_1_gemv}, [Q8_0] = {q8_0_decode, q8_0_gemv}, [Q2_K] = {q2_k_decode, q2_k_gemv}, \
+    [Q3_K] = {q3_k_decode, q3_k_gemv}, [Q4_K] = {q4_k_decode, q4_k_gemv}, [Q5_K] = {q5_k_decode, q5_k_gemv}, \
+    [Q6_K] = {q6_k_decode, q6_k_gemv}, [IQ4_NL] = {iq4_nl_decode, iq4_nl_gemv}, \
+  }

@@ -101,23 +101,32 @@ static void decode_q6_k(const uint8_t *block, float *out) {
   }
 }
 
-void pith_blocks_decode_scalar(uint32_t format, const uint8_t *blocks, size_t block_count, float *out) {
-#define DECODE(number, decoder, weights, bytes) \
-  case number: \
-    for (size_t i = 0; i < block_count; i++) decoder(blocks + i * bytes, out + i * weights); \
-    break;
-  switch (format) {
-    DECODE(Q4_0, decode_q4_0, 32, 18)
-    DECODE(Q4_1, decode_q4_1, 32, 20)
-    DECODE(Q5_0, decode_q5_0, 32, 22)
-    DECODE(Q5_1, decode_q5_1, 32, 24)
-    DECODE(Q8_0, decode_q8_0, 32, 34)
-    DECODE(Q2_K, decode_q2_k, 256, 84)
-    DECODE(Q3_K, decode_q3_k, 256, 110)
-    DECODE(Q4_K, decode_q4_k, 256, 144)
-    DECODE(Q5_K, decode_q5_k, 256, 176)
-    DECODE(Q6_K, decode_q6_k, 256, 210)
-    DECODE(IQ4_NL, decode_iq4_nl, 32, 18)
+#define KERNELS(name, weights, bytes) \
+  static void name##_decode(const uint8_t *blocks, size_t block_count, float *out) { \
+    for (size_t i = 0; i < block_count; i++) decode_##name(blocks + i * bytes, out + i * weights); \
+  } \
+  static void name##_gemv(const uint8_t *blocks, size_t blocks_per_row, size_t rows, const float *x, float *y) { \
+    for (size_t row = 0; row < rows; row++) { \
+      float sum = 0; \
+      for (size_t i = 0; i < blocks_per_row; i++, blocks += bytes) { \
+        float block[weights]; \
+        decode_##name(blocks, block); \
+        for (int j = 0; j < weights; j++) sum += block[j] * x[i * weights + j]; \
+      } \
+      y[row] = sum; \
+    } \
   }
-#undef DECODE
-}
+
+KERNELS(q4_0, 32, 18)
+KERNELS(q4_1, 32, 20)
+KERNELS(q5_0, 32, 22)
+KERNELS(q5_1, 32, 24)
+KERNELS(q8_0, 32, 34)
+KERNELS(q2_k, 256, 84)
+KERNELS(q3_k, 256, 110)
+KERNELS(q4_k, 256, 144)
+KERNELS(q5_k, 256, 176)
+KERNELS(q6_k, 256, 210)
+KERNELS(iq4_nl, 32, 18)
+
+const BlockKernels pith_blocks_scalar[FORMAT_NUMBERS] = BLOCK_KERNELS;

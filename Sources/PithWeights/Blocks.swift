@@ -88,11 +88,31 @@ extension Blocks {
   }
 
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
+    withBlocks(from: row) { blocks, perRow in
+      pith_blocks_decode(format.rawValue, blocks, perRow, target)
+    }
+  }
+
+  /// The products of some rows with one token's activations, straight from the blocks.
+  ///
+  /// - Parameters:
+  ///   - chosen: the rows.
+  ///   - x: `columns` values.
+  ///   - y: receives one value per chosen row.
+  func multiply(
+    rows chosen: Range<Int>, by x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
+  ) {
+    precondition(chosen.lowerBound >= 0 && chosen.upperBound <= rows, "rows \(chosen) of \(rows)")
+    withBlocks(from: chosen.lowerBound) { blocks, perRow in
+      pith_blocks_gemv(format.rawValue, blocks, perRow, chosen.count, x, y)
+    }
+  }
+
+  private func withBlocks(from row: Int, _ body: (UnsafePointer<UInt8>, Int) -> Void) {
     let perRow = columns / format.weights
     data.withUnsafeBytes { bytes in
       guard let first = bytes.baseAddress else { return }
-      let start = first.assumingMemoryBound(to: UInt8.self) + row * perRow * format.bytes
-      pith_blocks_decode(format.rawValue, start, perRow, target)
+      body(first.assumingMemoryBound(to: UInt8.self) + row * perRow * format.bytes, perRow)
     }
   }
 }

@@ -1,0 +1,103 @@
+import CPithKernels
+import PithTensors
+import PithTestSupport
+import Testing
+
+@testable import PithWeights
+
+/// GGUF's block formats, under every instruction set that this processor has. Serialized, since the choice of
+/// instructions is everyone's.
+@Suite(.serialized) struct BlocksTests {
+  static let instructions = [PithBlocksScalar, PithBlocksAVX2, PithBlocksAVX512, PithBlocksNEON]
+    .filter { pith_blocks_use_instructions($0) }
+
+  @Test(arguments: Blocks.Format.allCases, instructions)
+  func decodesToTheBitsOfTheReference(format: Blocks.Format, instructions: PithBlocksInstructions) throws {
+    #expect(pith_blocks_use_instructions(instructions))
+    let data = try Bytes(mapping: Fixtures.path("blocks/\(format.name).bin"))
+    let expected = try Bytes(mapping: Fixtures.path("blocks/\(format.name).f32")).array(of: Float.self)
+    let weight = StoredMatrix.blocks(Blocks(rows: 3, columns: 512, format: format, data: data))
+    let decoded = weight.decoded()
+    #expect(decoded.values.count == expected.count)
+    let different = zip(decoded.values, expected).enumerated().first { $1.0.bitPattern != $1.1.bitPattern }
+    #expect(different == nil, "first difference: \(String(describing: different))")
+  }
+
+  @Test(arguments: Blocks.Format.allCases, instructions)
+  func everyBlockDecodesAsInTheScalarVersion(format: Blocks.Format, instructions: PithBlocksInstructions) {
+    var generator = SeededGenerator(seed: UInt64(format.rawValue))
+    for count in [1, 2, 3, 33] {
+      let data = anyBytes(count * format.bytes, &generator)
+      let weight = Blocks(rows: 1, columns: count * format.weights, format: format, data: data)
+      #expect(pith_blocks_use_instructions(PithBlocksScalar))
+      let expected = StoredMatrix.blocks(weight).decoded().values
+      #expect(pith_blocks_use_instructions(instructions))
+      let decoded = StoredMatrix.blocks(weight).decoded().values
+      let different = zip(decoded, expected).enumerated().first { _, pair in
+        pair.0.bitPattern != pair.1.bitPattern && !(pair.0.isNaN && pair.1.isNaN)
+      }
+      #expect(different == nil, "\(count) blocks, first difference: \(String(describing: different))")
+    }
+  }
+
+  @Test(arguments: Blocks.Format.allCases, instructions)
+  func theProductIsThatOfTheDecodedRows(format: Blocks.Format, instructions: PithBlocksInstructions) throws {
+    #expect(pith_blocks_use_instructions(instructions))
+    var generator = SeededGenerator(seed: UInt64(format.rawValue))
+    let fixture = try Bytes(mapping: Fixtures.path("blocks/\(format.name).bin")).array(of: UInt8.self)
+    let known = fixture.count / format.bytes
+    for (rows, perRow) in [(1, 1), (1, 5), (2, 2), (3, 1), (7, 3), (4, 32)] {
+      let data = Bytes(
+        copying: (0..<(rows * perRow)).flatMap { _ in
+          let block = Int.random(in: 0..<known, using: &generator) * format.bytes
+          return fixture[block..<(block + format.bytes)]
+        })
+      let weight = Blocks(rows: rows, columns: perRow * format.weights, format: format, data: data)
+      let x = (0..<weight.columns).map { _ in Float.random(in: -1...1, using: &generator) }
+      var y = [Float](repeating: .nan, count: rows)
+      weight.multiply(rows: 0..<rows, by: x, into: &y)
+      let decoded = StoredMatrix.blocks(weight).decoded()
+      for row in 0..<rows {
+        let products = zip(decoded[row: row], x).map { Double($0) * Double($1) }
+        let expected = products.reduce(0, +)
+        let tolerance = products.reduce(0) { $0 + abs($1) } * 2e-6
+        #expect(abs(Double(y[row]) - expected) <= tolerance, "row \(row) of \(rows)×\(weight.columns)")
+      }
+    }
+  }
+
+  @Test(arguments: Blocks.Format.allCases, instructions)
+  func aPartOfTheRowsIsMultipliedAlone(format: Blocks.Format, instructions: PithBlocksInstructions) throws {
+    #expect(pith_blocks_use_instructions(instructions))
+    let data = try Bytes(mapping: Fixtures.path("blocks/\(format.name).bin"))
+    let weight = Blocks(rows: 3, columns: 512, format: format, data: data)
+    let x = [Float](repeating: 0.5, count: 512)
+    var whole = [Float](repeating: 0, count: 3)
+    weight.multiply(rows: 0..<3, by: x, into: &whole)
+    var part: [Float] = [7, 7, 7]
+    weight.multiply(rows: 1..<2, by: x, into: &part)
+    #expect(part == [whole[1], 7, 7])
+  }
+
+  @Test(arguments: Blocks.Format.allCases, instructions)
+  func hostileScalesPropagateAndDoNotCrash(format: Blocks.Format, instructions: PithBlocksInstructions) {
+    #expect(pith_blocks_use_instructions(instructions))
+    for pattern: UInt8 in [0x7C, 0xFC, 0x7E, 0xFF, 0x00] {
+      let bytes = [UInt8](repeating: pattern, count: format.bytes)
+      let weight = Blocks(rows: 1, columns: format.weights, format: format, data: Bytes(copying: bytes))
+      let decoded = StoredMatrix.blocks(weight).decoded().values
+      #expect(pattern == 0 || decoded.contains { !$0.isFinite })
+      var y: [Float] = [0]
+      weight.multiply(rows: 0..<1, by: [Float](repeating: 1, count: format.weights), into: &y)
+      #expect(y[0].isFinite == (pattern == 0))
+    }
+  }
+
+  @Test func anUnknownInstructionSetIsRefused() {
+    #expect(!pith_blocks_use_instructions(PithBlocksInstructions(rawValue: 99)))
+  }
+
+  private func anyBytes(_ count: Int, _ generator: inout SeededGenerator) -> Bytes {
+    Bytes(copying: (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
+  }
+}
