@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "PithBlocks.h"
+
 /// The instruction sets that kernels are written for.
 typedef enum {
   PITH_SCALAR = 0,
