@@ -49,7 +49,9 @@ public enum AbnormalFloat {
       step.append(0)
       // Far from the solution a full step could break the order: take the part of it that does not.
       var part = 1.0
-      while zip(zip(a, step), zip(a, step).dropFirst()).contains(where: { $0.0 + part * $0.1 >= $1.0 + part * $1.1 }) {
+      while zip(zip(a, step), zip(a, step).dropFirst()).contains(where: {
+        $0.0 + part * $0.1 >= $1.0 + part * $1.1
+      }) {
         part /= 2
       }
       for j in 1...count { a[j] += part * step[j] }
