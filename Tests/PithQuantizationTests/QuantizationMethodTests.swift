@@ -28,7 +28,7 @@ import Testing
 
   @Test(arguments: names)
   func theSameInputGivesTheSameBytesOnAnyNumberOfThreads(name: String) throws {
-    let weight = Matrix.normal(rows: 200, columns: 130, seed: 52)
+    let weight = Matrix.normal(rows: 600, columns: 130, seed: 52)
     let method = try #require(QuantizationMethod.named(name))
     let once = try method.quantize(weight, method.defaults, on: ThreadPool(threads: 1))
     for threads in [1, 2, 5] {
