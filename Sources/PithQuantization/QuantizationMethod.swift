@@ -86,17 +86,17 @@ extension QuantizationMethod {
   public static let all: [QuantizationMethod] = [
     QuantizationMethod(
       name: "rtn", summary: "round to the nearest of evenly spaced integers, with a scale per group",
-      paper: "METHODS, linear quantization", bits: 2...8,
+      paper: "arXiv 1712.05877, section 2.1", bits: 2...8,
       options: [.groupSize, .symmetric, .rangeSearch],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: RoundToNearest.quantize),
     QuantizationMethod(
       name: "kmeans", summary: "a table of values fitted by exact one-dimensional k-means",
-      paper: "Wu 1991, Optimal quantization by matrix searching", bits: 1...8,
+      paper: "Wu, Optimal quantization by matrix searching, J. Algorithms 12, 1991", bits: 1...8,
       options: [.groupSize, .tablePerRow],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: KMeans.quantize),
     QuantizationMethod(
       name: "percentile", summary: "a table of evenly spaced quantiles: each code is used equally often",
-      paper: "METHODS, codebooks", bits: 1...8,
+      paper: "arXiv 2110.02861, section 2 (quantile quantization)", bits: 1...8,
       options: [.groupSize, .tablePerRow],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: Percentile.quantize),
     QuantizationMethod(
@@ -105,7 +105,8 @@ extension QuantizationMethod {
       options: [.groupSize, .doubleQuantization],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: NormalFloat.quantize),
     QuantizationMethod(
-      name: "af4", summary: "AbnormalFloat: 16 values of least absolute error for normal blocks of the given size",
+      name: "af4",
+      summary: "AbnormalFloat: 16 values of least absolute error for normal blocks of the given size",
       paper: "arXiv 2306.06965", bits: 4...4,
       options: [.groupSize, .doubleQuantization],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: AbnormalFloat.quantize),

@@ -47,11 +47,17 @@ public struct QuantizationOptions: Sendable, Equatable {
 
   /// An option's name, as the command line spells it.
   public enum Name: String, Sendable, CaseIterable {
+    /// `bits`.
     case bits
+    /// `groupSize`.
     case groupSize = "group-size"
+    /// `symmetric`.
     case symmetric
+    /// `rangeSearch`.
     case rangeSearch = "range-search"
+    /// `doubleQuantization`.
     case doubleQuantization = "double-quantization"
+    /// `tablePerRow`.
     case tablePerRow = "table-per-row"
   }
 

@@ -37,7 +37,8 @@ extension Matrix {
   /// Packed codes of each row, which `codes` writes from the row's weights, computed on all threads.
   func packedRows(
     bits: Int, on pool: ThreadPool,
-    _ codes: (_ row: Int, _ weights: UnsafeBufferPointer<Float>, _ target: UnsafeMutablePointer<UInt8>) -> Void
+    _ codes: (_ row: Int, _ weights: UnsafeBufferPointer<Float>, _ target: UnsafeMutablePointer<UInt8>) ->
+      Void
   ) -> Bytes {
     let stride = Packing.bytesPerRow(columns, bits: bits)
     return values.withUnsafeBufferPointer { weights in

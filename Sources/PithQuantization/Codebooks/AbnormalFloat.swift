@@ -35,13 +35,15 @@ public enum AbnormalFloat {
       let middles = zip(a, a.dropFirst()).map { ($0 + $1) / 2 }
       let below = middles.map(distribution.cumulative)
       let density = middles.map(distribution.density)
-      // Eliminate downwards, then substitute upwards: row j reads −e_j δ_{j−1} + d_j δ_j − e_{j+1} δ_{j+1} = −g_j.
+      // The step δ solves −left · δ_{j−1} + diagonal · δ_j − right · δ_{j+1} = −residual: eliminate downwards,
+      // then substitute upwards.
       var ratios = [0.0]
       var step = [0.0]
       for j in 1...count {
         let (left, right) = (density[j - 1] / 2, density[j] / 2)
         let residual = 2 * distribution.cumulative(a[j]) - below[j - 1] - below[j]
-        let pivot = 2 * distribution.density(a[j]) - left - right - left * ratios[j - 1]
+        let diagonal = 2 * distribution.density(a[j]) - left - right
+        let pivot = diagonal - left * ratios[j - 1]
         ratios.append(right / pivot)
         step.append((left * step[j - 1] - residual) / pivot)
       }
@@ -49,10 +51,9 @@ public enum AbnormalFloat {
       step.append(0)
       // Far from the solution a full step could break the order: take the part of it that does not.
       var part = 1.0
-      while zip(zip(a, step), zip(a, step).dropFirst()).contains(where: { $0.0 + part * $0.1 >= $1.0 + part * $1.1 }) {
-        part /= 2
-      }
-      for j in 1...count { a[j] += part * step[j] }
+      func moved() -> [Double] { zip(a, step).map { $0 + part * $1 } }
+      while zip(moved(), moved().dropFirst()).contains(where: >=) { part /= 2 }
+      a = moved()
       if step.allSatisfy({ $0.magnitude < 1e-10 }) { break }
     }
     return Array(a[1...count])

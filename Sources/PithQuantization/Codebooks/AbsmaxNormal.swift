@@ -30,7 +30,8 @@ struct AbsmaxNormal {
       let m = end * Double(index) / Double(steps)
       let simpson = (index == 0 || index == steps ? 1.0 : index % 2 == 1 ? 4.0 : 2.0) / 3
       let factor =
-        (size - 1) * 2 * AbsmaxNormal.normalDensity(m) * pow(erf(m * 0.5.squareRoot()), size - 2) * simpson * end
+        (size - 1) * 2 * AbsmaxNormal.normalDensity(m) * pow(erf(m * 0.5.squareRoot()), size - 2) * simpson
+        * end
         / Double(steps)
       return factor > 1e-18 ? (m, factor) : nil
     }

@@ -75,6 +75,7 @@ extension Codebook {
           table(ofRow: row).encode(weights, scale: 1, into: codes)
         },
       tables: options.tablePerRow ? Bytes(copying: values.map(Half.encode)) : Bytes(copying: values),
-      tablePerRow: options.tablePerRow, groupSize: scales?.groupSize ?? weight.columns, scales: scales?.storage)
+      tablePerRow: options.tablePerRow, groupSize: scales?.groupSize ?? weight.columns,
+      scales: scales?.storage)
   }
 }

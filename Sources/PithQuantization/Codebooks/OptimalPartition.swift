@@ -98,7 +98,11 @@ enum OptimalPartition {
     }
     next[end] = most
     starts[end] = Int32(start)
-    if ends.lowerBound < end { fill(ends.lowerBound...(end - 1), from: low, to: start, sums, best, next, starts) }
-    if end < ends.upperBound { fill((end + 1)...ends.upperBound, from: start, to: high, sums, best, next, starts) }
+    if ends.lowerBound < end {
+      fill(ends.lowerBound...(end - 1), from: low, to: start, sums, best, next, starts)
+    }
+    if end < ends.upperBound {
+      fill((end + 1)...ends.upperBound, from: start, to: high, sums, best, next, starts)
+    }
   }
 }

@@ -24,9 +24,13 @@ enum Percentile {
     var values: [Float] = []
     var start = 0
     for code in 0..<codes {
-      let end = code < codes - 1 ? firstIndex(notBelow: thresholds[code], in: weights, from: start) : weights.count
+      let end =
+        code < codes - 1 ? firstIndex(notBelow: thresholds[code], in: weights, from: start) : weights.count
       // A part that ties have left empty repeats a neighbour, to keep the table in order.
-      let middle = start < end ? (weights[(start + end - 1) / 2] / 2 + weights[(start + end) / 2] / 2) : weights[min(start, weights.count - 1)]
+      let middle =
+        start < end
+        ? (weights[(start + end - 1) / 2] / 2 + weights[(start + end) / 2] / 2)
+        : weights[min(start, weights.count - 1)]
       values.append(halfPrecision ? Half.decode(Half.encode(middle)) : middle)
       start = end
     }
