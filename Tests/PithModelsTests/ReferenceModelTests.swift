@@ -66,9 +66,12 @@ struct ReferenceModelTests {
     let states = encoder.states(batch, &run)
     let logits = encoder.classLogits(states, of: batch, &run)
     for (index, sequence) in sequences.enumerated() {
-      let rows = batch.runs[index].rows
-      expectEqual(run.select(states, rows: Array(rows)), sequence["hidden"], "\(name), sequence \(index)")
-      if let logits { expectEqual(run.select(logits, rows: [index]), sequence["class_logits"], name) }
+      if let logits {
+        expectEqual(run.select(logits, rows: [index]), sequence["class_logits"], "\(name), sequence \(index)")
+      } else {
+        let rows = Array(batch.runs[index].rows)
+        expectEqual(run.select(states, rows: rows), sequence["hidden"], "\(name), sequence \(index)")
+      }
     }
     #expect((logits != nil) == name.hasSuffix("classifier"))
   }

@@ -61,13 +61,13 @@ extension DecoderConfiguration {
     let local: Rotary
     if let parameters = try fields.object("rope_parameters"), let global = try parameters.object("full_attention") {
       everywhere = try Rotary(global, scaling: global)
-      local = try parameters.object("sliding_attention").map { parameters throws(CheckpointError) in
-        try Rotary(parameters, scaling: parameters)
-      } ?? everywhere
+      let sliding = try parameters.object("sliding_attention") ?? global
+      local = try Rotary(sliding, scaling: sliding)
     } else {
       let parameters = try fields.object("rope_parameters")
+      let scaling = try fields.object("rope_scaling")
       everywhere = try Rotary(
-        parameters ?? fields, scaling: parameters ?? fields.object("rope_scaling"),
+        parameters ?? fields, scaling: parameters ?? scaling,
         defaultBase: family == .gemma3 ? 1_000_000 : 10_000)
       local =
         family == .gemma3
@@ -120,7 +120,8 @@ extension Rotary {
   init(_ fields: Fields, scaling: Fields?, defaultBase: Float = 10_000) throws(CheckpointError) {
     self.init(base: try fields.number(optional: "rope_theta") ?? defaultBase)
     guard let scaling else { return }
-    let kind = try scaling.text("rope_type") ?? scaling.text("type") ?? "default"
+    let (type, oldType) = (try scaling.text("rope_type"), try scaling.text("type"))
+    let kind = type ?? oldType ?? "default"
     switch kind {
     case "default": break
     case "linear": self.scaling = .linear(factor: try scaling.number("factor"))

@@ -12,7 +12,7 @@ struct GGUFConfiguration {
 
   /// - Throws: `CheckpointError` if the file does not name its architecture, or names one that is not known.
   init(_ gguf: GGUFFile) throws(CheckpointError) {
-    guard let architecture = gguf["general.architecture"]?.string else {
+    guard let architecture = gguf.metadata["general.architecture"]?.string else {
       throw .badData(path: gguf.name, fault: "'general.architecture' is missing")
     }
     let families: [String: DecoderConfiguration.Family] = [
@@ -50,7 +50,7 @@ struct GGUFConfiguration {
       "head_dim": .int(headDimension),
       "max_position_embeddings": .int(try size("context_length")),
       "rms_norm_eps": .double(try number("attention.layer_norm_rms_epsilon") ?? 1e-6),
-      "tie_word_embeddings": .bool(!gguf.contains("output.weight")),
+      "tie_word_embeddings": .bool(gguf["output.weight"] == nil),
       "rope_theta": .double(try number("rope.freq_base") ?? 10_000),
       "torch_dtype": "float32",
     ]
@@ -67,13 +67,13 @@ struct GGUFConfiguration {
       config["hidden_act"] = "silu"
     }
     for (member, key) in [("bos_token_id", "bos_token_id"), ("eos_token_id", "eos_token_id")] {
-      if let id = gguf["tokenizer.ggml." + key]?.int { config[member] = .int(id) }
+      if let id = gguf.metadata["tokenizer.ggml." + key]?.int { config[member] = .int(id) }
     }
     return config
   }
 
   private func rotaryScaling(headDimension: Int) throws(CheckpointError) -> JSONValue? {
-    if gguf.contains("rope_freqs.weight") {
+    if gguf["rope_freqs.weight"] != nil {
       return try llama3Scaling(headDimension: headDimension)
     }
     guard let kind = value("rope.scaling.type")?.string, kind != "none" else { return nil }
@@ -107,13 +107,13 @@ struct GGUFConfiguration {
   }
 
   private func vocabularySize() throws(CheckpointError) -> Int {
-    guard let rows = gguf.shape(of: "token_embd.weight")?.first else { throw bad("'token_embd.weight' is missing") }
+    guard let rows = gguf["token_embd.weight"]?.shape.first else { throw bad("'token_embd.weight' is missing") }
     return rows
   }
 
   private func bad(_ fault: String) -> CheckpointError { .badData(path: gguf.name, fault: fault) }
 
-  private func value(_ key: String) -> GGUFValue? { gguf["\(architecture).\(key)"] }
+  private func value(_ key: String) -> GGUFValue? { gguf.metadata["\(architecture).\(key)"] }
 
   private func optionalSize(_ key: String) throws(CheckpointError) -> Int? {
     guard let value = value(key) else { return nil }
