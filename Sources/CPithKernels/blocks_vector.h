@@ -4,7 +4,9 @@
 //   LANES         floats per register to work with: 8 or 16
 //   HALF(p)       the float32 value of the half-precision number at p
 //   LOOK_UP(t, i) the bytes of the 16-byte table t at the 16 indices i, each below 16
-// and perhaps OWN_NIBBLE_PRODUCTS, if it has better products for the formats that are nibbles and nothing else.
+// and perhaps
+//   FLOATS(v, at) a better way to turn `LANES` of the 32 signed bytes v, from `at` on, into floats
+//   OWN_NIBBLE_PRODUCTS if it has better products for the formats that are nibbles and nothing else
 //
 // A format is two functions: NAME_scales unpacks a block's scales, and NAME_codes gives 32 consecutive codes as signed
 // bytes. A weight is scale × code + offset. Products go row by row, since one stream is what memory delivers fastest, and
@@ -190,10 +192,13 @@ INLINE i8x32 q6_k_codes(const uint8_t *block, int chunk) {
   return (i8x32)(low | twos(block + 128, chunk) << 4) - 32;
 }
 
-// `LANES` of 32 codes from `at` on, as floats; the same for all 32, stored as weights; sums over a group of 16 or 32.
+// FLOATS: `LANES` of 32 codes from `at` on, as floats. DOT16: the products of 16 codes and activations, SUM16: those
+// activations alone, both summed to one register.
 #define EIGHT(at) (at), (at) + 1, (at) + 2, (at) + 3, (at) + 4, (at) + 5, (at) + 6, (at) + 7
 #if LANES == 8
+#ifndef FLOATS
 #define FLOATS(v, at) __builtin_convertvector(__builtin_shufflevector(v, v, EIGHT(at)), lanes)
+#endif
 #define DOT16(v, at, x) (FLOATS(v, at) * load(x + at) + FLOATS(v, at + 8) * load(x + at + 8))
 #define SUM16(x, at) (load(x + at) + load(x + at + 8))
 #else
