@@ -9,8 +9,8 @@
 //   OWN_NIBBLE_PRODUCTS if it has better products for the formats that are nibbles and nothing else
 //
 // A format is two functions: NAME_scales unpacks a block's scales, and NAME_codes gives 32 consecutive codes as signed
-// bytes. A weight is scale × code + offset. Products go row by row, since one stream is what memory delivers fastest, and
-// the activations stay in the first cache anyway.
+// bytes. A weight is scale × code + offset. Products go row by row: memory delivers one stream fastest, and the
+// activations stay in the first cache anyway.
 
 #include "blocks.h"
 
@@ -20,8 +20,12 @@
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
 typedef uint8_t u8x8 __attribute__((vector_size(8)));
+typedef int8_t i8x8 __attribute__((vector_size(8)));
+typedef uint32_t u32x2 __attribute__((vector_size(8)));
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef uint8_t u8x32 __attribute__((vector_size(32)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
+typedef uint64_t u64x4 __attribute__((vector_size(32)));
 typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef int8_t i8x32 __attribute__((vector_size(32)));
 typedef float f32x8 __attribute__((vector_size(32)));
@@ -72,12 +76,11 @@ INLINE u8x32 nibbles(const uint8_t *p) {
 /// 32 bits, each as 16 or 0.
 INLINE u8x32 sixteens(const uint8_t *p) {
   const uint32_t bits = word(p);
-  const u8x32 repeated = (u8x32)(uint32_t __attribute__((vector_size(32)))){bits, bits, bits, bits, bits, bits, bits, bits};
+  const u8x32 repeated = (u8x32)((u32x8){} + bits);
   const u8x32 spread = __builtin_shufflevector(
     repeated, repeated, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 18, 18, 18, 18, 18, 18, 18, 18, 19, 19, 19, 19,
     19, 19, 19, 19);
-  const u8x32 single = (u8x32)(uint64_t __attribute__((vector_size(32)))){
-    0x8040201008040201, 0x8040201008040201, 0x8040201008040201, 0x8040201008040201};
+  const u8x32 single = (u8x32)((u64x4){} + 0x8040201008040201);
   return (u8x32)((spread & single) == single) & 16;
 }
 
@@ -125,13 +128,12 @@ INLINE void scaled(float *out, u8x8 integers, float factor) {
 }
 
 INLINE void scaled_signed(float *out, u8x8 integers, float factor) {
-  const f32x8 v = __builtin_convertvector((int8_t __attribute__((vector_size(8))))integers, f32x8) * factor;
+  const f32x8 v = __builtin_convertvector((i8x8)integers, f32x8) * factor;
   memcpy(out, &v, sizeof v);
 }
 
 INLINE u8x8 eight_bytes(uint32_t low, uint32_t high) {
-  const uint32_t __attribute__((vector_size(8))) words = {low, high};
-  return (u8x8)words;
+  return (u8x8)(u32x2){low, high};
 }
 
 INLINE Scales q2_k_scales(const uint8_t *block) {
@@ -145,7 +147,9 @@ INLINE Scales q2_k_scales(const uint8_t *block) {
   }
   return s;
 }
-INLINE u8x32 twos(const uint8_t *packed, int chunk) { return load32(packed + chunk / 4 * 32) >> (uint8_t)(chunk % 4 * 2) & 3; }
+INLINE u8x32 twos(const uint8_t *packed, int chunk) {
+  return load32(packed + chunk / 4 * 32) >> (uint8_t)(chunk % 4 * 2) & 3;
+}
 INLINE i8x32 q2_k_codes(const uint8_t *block, int chunk) { return (i8x32)twos(block + 16, chunk); }
 
 INLINE Scales q3_k_scales(const uint8_t *block) {
@@ -172,7 +176,9 @@ INLINE Scales q4_k_scales(const uint8_t *block) {
   scaled(s.offset, eight_bytes(b & low6, (c >> 4 & low4) | (b >> 2 & two)), -dmin);
   return s;
 }
-INLINE u8x32 fours(const uint8_t *packed, int chunk) { return load32(packed + chunk / 2 * 32) >> (uint8_t)(chunk % 2 * 4) & 15; }
+INLINE u8x32 fours(const uint8_t *packed, int chunk) {
+  return load32(packed + chunk / 2 * 32) >> (uint8_t)(chunk % 2 * 4) & 15;
+}
 INLINE i8x32 q4_k_codes(const uint8_t *block, int chunk) { return (i8x32)fours(block + 16, chunk); }
 
 INLINE Scales q5_k_scales(const uint8_t *block) { return q4_k_scales(block); }

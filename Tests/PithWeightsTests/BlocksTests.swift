@@ -14,10 +14,8 @@ import Testing
   @Test(arguments: Blocks.Format.allCases, instructions)
   func decodesToTheBitsOfTheReference(format: Blocks.Format, instructions: PithBlocksInstructions) throws {
     #expect(pith_blocks_use_instructions(instructions))
-    let data = try Bytes(mapping: Fixtures.path("blocks/\(format.name).bin"))
-    let expected = try Bytes(mapping: Fixtures.path("blocks/\(format.name).f32")).array(of: Float.self)
-    let weight = StoredMatrix.blocks(Blocks(rows: 3, columns: 512, format: format, data: data))
-    let decoded = weight.decoded()
+    let expected = try Bytes(mapping: Fixtures.path("gguf/blocks-\(format.name).f32")).array(of: Float.self)
+    let decoded = StoredMatrix.blocks(try fixture(format)).decoded()
     #expect(decoded.values.count == expected.count)
     let different = zip(decoded.values, expected).enumerated().first { $1.0.bitPattern != $1.1.bitPattern }
     #expect(different == nil, "first difference: \(String(describing: different))")
@@ -44,7 +42,7 @@ import Testing
   func theProductIsThatOfTheDecodedRows(format: Blocks.Format, instructions: PithBlocksInstructions) throws {
     #expect(pith_blocks_use_instructions(instructions))
     var generator = SeededGenerator(seed: UInt64(format.rawValue))
-    let fixture = try Bytes(mapping: Fixtures.path("blocks/\(format.name).bin")).array(of: UInt8.self)
+    let fixture = try fixture(format).data.array(of: UInt8.self)
     let known = fixture.count / format.bytes
     for (rows, perRow) in [(1, 1), (1, 5), (2, 2), (3, 1), (7, 3), (4, 32)] {
       let data = Bytes(
@@ -69,8 +67,7 @@ import Testing
   @Test(arguments: Blocks.Format.allCases, instructions)
   func aPartOfTheRowsIsMultipliedAlone(format: Blocks.Format, instructions: PithBlocksInstructions) throws {
     #expect(pith_blocks_use_instructions(instructions))
-    let data = try Bytes(mapping: Fixtures.path("blocks/\(format.name).bin"))
-    let weight = Blocks(rows: 3, columns: 512, format: format, data: data)
+    let weight = try fixture(format)
     let x = [Float](repeating: 0.5, count: 512)
     var whole = [Float](repeating: 0, count: 3)
     weight.multiply(rows: 0..<3, by: x, into: &whole)
@@ -95,6 +92,14 @@ import Testing
 
   @Test func anUnknownInstructionSetIsRefused() {
     #expect(!pith_blocks_use_instructions(PithBlocksInstructions(rawValue: 99)))
+  }
+
+  /// The tensor of 3 × 512 random weights at the end of the fixture, where GGUF pads it to 32 bytes.
+  private func fixture(_ format: Blocks.Format) throws -> Blocks {
+    let file = try Bytes(mapping: Fixtures.path("gguf/blocks-\(format.name).gguf"))
+    let size = 3 * 512 / format.weights * format.bytes
+    let start = file.count - (size + 31) / 32 * 32
+    return Blocks(rows: 3, columns: 512, format: format, data: file[start..<(start + size)])
   }
 
   private func anyBytes(_ count: Int, _ generator: inout SeededGenerator) -> Bytes {
