@@ -1,6 +1,5 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
-#include <string.h>
 
 #define TARGET
 #define LANES 8
@@ -13,7 +12,7 @@ typedef float eight __attribute__((vector_size(32)));
 
 static inline float half_value(const uint8_t *bytes) {
   __fp16 value;
-  memcpy(&value, bytes, sizeof value);
+  __builtin_memcpy(&value, bytes, sizeof value);
   return value;
 }
 

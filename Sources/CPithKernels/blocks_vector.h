@@ -39,25 +39,25 @@ typedef struct {
 
 INLINE u8x16 load16(const uint8_t *p) {
   u8x16 v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
 INLINE u8x32 load32(const uint8_t *p) {
   u8x32 v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
 INLINE lanes load(const float *p) {
   lanes v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
 INLINE uint32_t word(const uint8_t *p) {
   uint32_t v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
@@ -124,12 +124,12 @@ INLINE i8x32 iq4_nl_codes(const uint8_t *block, int chunk) {
 /// Eight small integers times a factor.
 INLINE void scaled(float *out, u8x8 integers, float factor) {
   const f32x8 v = __builtin_convertvector(integers, f32x8) * factor;
-  memcpy(out, &v, sizeof v);
+  __builtin_memcpy(out, &v, sizeof v);
 }
 
 INLINE void scaled_signed(float *out, u8x8 integers, float factor) {
   const f32x8 v = __builtin_convertvector((i8x8)integers, f32x8) * factor;
-  memcpy(out, &v, sizeof v);
+  __builtin_memcpy(out, &v, sizeof v);
 }
 
 INLINE u8x8 eight_bytes(uint32_t low, uint32_t high) {
@@ -220,7 +220,7 @@ INLINE float total(lanes v) {
   return sum;
 }
 
-INLINE void store(float *out, lanes weights) { memcpy(out, &weights, sizeof weights); }
+INLINE void store(float *out, lanes weights) { __builtin_memcpy(out, &weights, sizeof weights); }
 
 INLINE lanes weights_of(lanes codes, const Scales *s, int part, int has_offset) {
   return has_offset ? codes * s->scale[part] + s->offset[part] : codes * s->scale[part];
