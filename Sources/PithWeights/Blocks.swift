@@ -93,18 +93,12 @@ extension Blocks {
     }
   }
 
-  /// The products of some rows with one token's activations, straight from the blocks.
-  ///
-  /// - Parameters:
-  ///   - chosen: the rows.
-  ///   - x: `columns` values.
-  ///   - y: receives one value per chosen row.
-  func multiply(
-    rows chosen: Range<Int>, by x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>
-  ) {
-    precondition(chosen.lowerBound >= 0 && chosen.upperBound <= rows, "rows \(chosen) of \(rows)")
-    withBlocks(from: chosen.lowerBound) { blocks, perRow in
-      pith_blocks_gemv(format.rawValue, blocks, perRow, chosen.count, x, y)
+  /// The product with one token, straight from the blocks.
+  func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
+    pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+      withBlocks(from: range.lowerBound) { blocks, perRow in
+        pith_blocks_gemv(format.rawValue, blocks, perRow, range.count, x, y + range.lowerBound)
+      }
     }
   }
 

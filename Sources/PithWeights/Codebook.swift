@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// Codes that index a table of values: w ≈ scale of the group · table[c].
@@ -109,17 +110,38 @@ extension Codebook {
   }
 
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
-    let stride = Packing.bytesPerRow(columns, bits: bits)
-    let rowCodes = Packing.unpack(codes[(row * stride)..<((row + 1) * stride)], rows: 1, columns: columns, bits: bits)
-    let table = tables.unsafePointer
-    for column in 0..<columns {
-      let code = Int(rowCodes[column])
-      let value =
-        tablePerRow
-        ? Half.decode(table.loadUnaligned(fromByteOffset: ((row << bits) + code) * 2, as: UInt16.self))
-        : table.loadUnaligned(fromByteOffset: code * 4, as: Float.self)
-      target[column] = value * scale(row: row, group: column / groupSize)
+    withKernelRow(row) { pith_codebook_decode($0, $1, target) }
+  }
+
+  /// The product with one token.
+  func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
+    pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+      for row in range { withKernelRow(row) { y[row] = pith_codebook_product($0, $1, x) } }
     }
-    withExtendedLifetime(self) {}
+  }
+
+  /// Calls `body` with a row, its table and its scales in float32.
+  private func withKernelRow(
+    _ row: Int, _ body: (UnsafePointer<pith_codebook_row>, UnsafePointer<Float>?) -> Void
+  ) {
+    let stride = Packing.bytesPerRow(columns, bits: bits)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: (1 << bits) + groups) { buffer in
+      let (table, rowScales) = (buffer.baseAddress!, buffer.baseAddress! + (1 << bits))
+      tables.withUnsafeBytes { bytes in
+        if tablePerRow {
+          let values = bytes.baseAddress!.assumingMemoryBound(to: UInt16.self)
+          pith_half_decode(values + (row << bits), 1 << bits, table)
+        } else {
+          UnsafeMutableRawPointer(table).copyMemory(from: bytes.baseAddress!, byteCount: 4 << bits)
+        }
+      }
+      if scales != nil { for group in 0..<groups { rowScales[group] = scale(row: row, group: group) } }
+      codes.withUnsafeBytes { codes in
+        var kernelRow = pith_codebook_row(
+          codes: codes.baseAddress!.assumingMemoryBound(to: UInt8.self) + row * stride, table: table,
+          columns: columns, group_size: groupSize, bits: Int32(bits))
+        body(&kernelRow, scales == nil ? nil : UnsafePointer(rowScales))
+      }
+    }
   }
 }

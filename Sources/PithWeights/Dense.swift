@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// Floating point values, row after row.
@@ -42,17 +43,30 @@ extension Dense {
   }
 
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
-    let source = values.unsafePointer
-    for column in 0..<columns {
-      let index = row * columns + column
+    values.withUnsafeBytes { bytes in
       switch format {
-      case .float32: target[column] = source.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
+      case .float32:
+        UnsafeMutableRawPointer(target).copyMemory(
+          from: bytes.baseAddress! + row * columns * 4, byteCount: columns * 4)
       case .float16:
-        target[column] = Half.decode(source.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
+        pith_half_decode(bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
       case .bfloat16:
-        target[column] = BrainFloat.decode(source.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
+        pith_bfloat_decode(bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
       }
     }
-    withExtendedLifetime(self) {}
+  }
+
+  /// The product of float32 rows, which need no decoding.
+  func multiply(
+    _ x: UnsafePointer<Float>, _ tokens: Int, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool
+  ) {
+    values.withUnsafeBytes { bytes in
+      nonisolated(unsafe) let weights = bytes.baseAddress!.assumingMemoryBound(to: Float.self)
+      pool.forEach(count: rows, grain: tokens == 1 ? rowsPerTurn(columns: columns) : 32) { range in
+        pith_dot_block(
+          x, columns, tokens, weights + range.lowerBound * columns, columns, range.count, columns,
+          y + range.lowerBound, rows)
+      }
+    }
   }
 }

@@ -1,5 +1,4 @@
 #pragma once
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,15 +14,3 @@ void pith_blocks_decode(uint32_t format, const uint8_t *blocks, size_t block_cou
 /// a row has weights.
 void pith_blocks_gemv(
   uint32_t format, const uint8_t *blocks, size_t blocks_per_row, size_t rows, const float *x, float *y);
-
-/// The instruction sets that the loops are written for.
-enum PithBlocksInstructions {
-  PithBlocksScalar = 0,
-  PithBlocksAVX2 = 1,
-  PithBlocksAVX512 = 2,
-  PithBlocksNEON = 3,
-};
-
-/// Chooses an instruction set for all threads, instead of the best one, to compare them. Returns whether this processor
-/// has it; if not, nothing changes.
-bool pith_blocks_use_instructions(enum PithBlocksInstructions instructions);

@@ -1,0 +1,16 @@
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi2")))
+#define KERNELS pith_kernels_avx512
+#define LANES 16
+#define TILE_TOKENS 6
+
+#define look_up(table, indices) ((lanes)_mm512_permutexvar_ps((__m512i)(indices), _mm512_loadu_ps(table)))
+#define spread(word, bits) _pdep_u64(word, 0x0101010101010101ull * ((1u << (bits)) - 1))
+
+#include "kernels_vector.h"
+
+#endif

@@ -1,0 +1,17 @@
+/// A line of a data set that is not what the task needs.
+public struct TaskError: Error, Equatable, CustomStringConvertible {
+  /// The line, from 1.
+  public let line: Int
+  /// What is wrong with it.
+  public let fault: String
+
+  /// One sentence.
+  public var description: String { "line \(line): \(fault)" }
+}
+
+/// The lines of a text that are not empty, with their numbers from 1.
+func lines(of text: String) -> [(number: Int, text: Substring)] {
+  text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    .map { (number: $0 + 1, text: $1.last == "\r" ? $1.dropLast() : $1) }
+    .filter { !$0.text.isEmpty }
+}
