@@ -1,7 +1,6 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "include/PithBlocks.h"
 
@@ -36,10 +35,10 @@ static inline float half_at(const uint8_t *bytes) {
     pattern = (magnitude << 13) + 0x38000000;
   } else {
     value = (float)magnitude * 0x1p-24f;
-    memcpy(&pattern, &value, sizeof value);
+    __builtin_memcpy(&pattern, &value, sizeof value);
   }
   pattern |= (bits & 0x8000) << 16;
-  memcpy(&value, &pattern, sizeof value);
+  __builtin_memcpy(&value, &pattern, sizeof value);
   return value;
 }
 

@@ -4,11 +4,13 @@
 //   LANES         floats per register to work with: 8 or 16
 //   HALF(p)       the float32 value of the half-precision number at p
 //   LOOK_UP(t, i) the bytes of the 16-byte table t at the 16 indices i, each below 16
-// and perhaps OWN_NIBBLE_PRODUCTS, if it has better products for the formats that are nibbles and nothing else.
+// and perhaps
+//   FLOATS(v, at) a better way to turn `LANES` of the 32 signed bytes v, from `at` on, into floats
+//   OWN_NIBBLE_PRODUCTS if it has better products for the formats that are nibbles and nothing else
 //
 // A format is two functions: NAME_scales unpacks a block's scales, and NAME_codes gives 32 consecutive codes as signed
-// bytes. A weight is scale × code + offset. Products go row by row, since one stream is what memory delivers fastest, and
-// the activations stay in the first cache anyway.
+// bytes. A weight is scale × code + offset. Products go row by row: memory delivers one stream fastest, and the
+// activations stay in the first cache anyway.
 
 #include "blocks.h"
 
@@ -18,8 +20,12 @@
 #define UNROLLED _Pragma("clang loop unroll(full)")
 
 typedef uint8_t u8x8 __attribute__((vector_size(8)));
+typedef int8_t i8x8 __attribute__((vector_size(8)));
+typedef uint32_t u32x2 __attribute__((vector_size(8)));
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef uint8_t u8x32 __attribute__((vector_size(32)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
+typedef uint64_t u64x4 __attribute__((vector_size(32)));
 typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef int8_t i8x32 __attribute__((vector_size(32)));
 typedef float f32x8 __attribute__((vector_size(32)));
@@ -33,25 +39,25 @@ typedef struct {
 
 INLINE u8x16 load16(const uint8_t *p) {
   u8x16 v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
 INLINE u8x32 load32(const uint8_t *p) {
   u8x32 v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
 INLINE lanes load(const float *p) {
   lanes v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
 INLINE uint32_t word(const uint8_t *p) {
   uint32_t v;
-  memcpy(&v, p, sizeof v);
+  __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
 
@@ -70,12 +76,11 @@ INLINE u8x32 nibbles(const uint8_t *p) {
 /// 32 bits, each as 16 or 0.
 INLINE u8x32 sixteens(const uint8_t *p) {
   const uint32_t bits = word(p);
-  const u8x32 repeated = (u8x32)(uint32_t __attribute__((vector_size(32)))){bits, bits, bits, bits, bits, bits, bits, bits};
+  const u8x32 repeated = (u8x32)((u32x8){} + bits);
   const u8x32 spread = __builtin_shufflevector(
     repeated, repeated, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 18, 18, 18, 18, 18, 18, 18, 18, 19, 19, 19, 19,
     19, 19, 19, 19);
-  const u8x32 single = (u8x32)(uint64_t __attribute__((vector_size(32)))){
-    0x8040201008040201, 0x8040201008040201, 0x8040201008040201, 0x8040201008040201};
+  const u8x32 single = (u8x32)((u64x4){} + 0x8040201008040201);
   return (u8x32)((spread & single) == single) & 16;
 }
 
@@ -119,17 +124,16 @@ INLINE i8x32 iq4_nl_codes(const uint8_t *block, int chunk) {
 /// Eight small integers times a factor.
 INLINE void scaled(float *out, u8x8 integers, float factor) {
   const f32x8 v = __builtin_convertvector(integers, f32x8) * factor;
-  memcpy(out, &v, sizeof v);
+  __builtin_memcpy(out, &v, sizeof v);
 }
 
 INLINE void scaled_signed(float *out, u8x8 integers, float factor) {
-  const f32x8 v = __builtin_convertvector((int8_t __attribute__((vector_size(8))))integers, f32x8) * factor;
-  memcpy(out, &v, sizeof v);
+  const f32x8 v = __builtin_convertvector((i8x8)integers, f32x8) * factor;
+  __builtin_memcpy(out, &v, sizeof v);
 }
 
 INLINE u8x8 eight_bytes(uint32_t low, uint32_t high) {
-  const uint32_t __attribute__((vector_size(8))) words = {low, high};
-  return (u8x8)words;
+  return (u8x8)(u32x2){low, high};
 }
 
 INLINE Scales q2_k_scales(const uint8_t *block) {
@@ -143,7 +147,9 @@ INLINE Scales q2_k_scales(const uint8_t *block) {
   }
   return s;
 }
-INLINE u8x32 twos(const uint8_t *packed, int chunk) { return load32(packed + chunk / 4 * 32) >> (uint8_t)(chunk % 4 * 2) & 3; }
+INLINE u8x32 twos(const uint8_t *packed, int chunk) {
+  return load32(packed + chunk / 4 * 32) >> (uint8_t)(chunk % 4 * 2) & 3;
+}
 INLINE i8x32 q2_k_codes(const uint8_t *block, int chunk) { return (i8x32)twos(block + 16, chunk); }
 
 INLINE Scales q3_k_scales(const uint8_t *block) {
@@ -170,7 +176,9 @@ INLINE Scales q4_k_scales(const uint8_t *block) {
   scaled(s.offset, eight_bytes(b & low6, (c >> 4 & low4) | (b >> 2 & two)), -dmin);
   return s;
 }
-INLINE u8x32 fours(const uint8_t *packed, int chunk) { return load32(packed + chunk / 2 * 32) >> (uint8_t)(chunk % 2 * 4) & 15; }
+INLINE u8x32 fours(const uint8_t *packed, int chunk) {
+  return load32(packed + chunk / 2 * 32) >> (uint8_t)(chunk % 2 * 4) & 15;
+}
 INLINE i8x32 q4_k_codes(const uint8_t *block, int chunk) { return (i8x32)fours(block + 16, chunk); }
 
 INLINE Scales q5_k_scales(const uint8_t *block) { return q4_k_scales(block); }
@@ -190,10 +198,13 @@ INLINE i8x32 q6_k_codes(const uint8_t *block, int chunk) {
   return (i8x32)(low | twos(block + 128, chunk) << 4) - 32;
 }
 
-// `LANES` of 32 codes from `at` on, as floats; the same for all 32, stored as weights; sums over a group of 16 or 32.
+// FLOATS: `LANES` of 32 codes from `at` on, as floats. DOT16: the products of 16 codes and activations, SUM16: those
+// activations alone, both summed to one register.
 #define EIGHT(at) (at), (at) + 1, (at) + 2, (at) + 3, (at) + 4, (at) + 5, (at) + 6, (at) + 7
 #if LANES == 8
+#ifndef FLOATS
 #define FLOATS(v, at) __builtin_convertvector(__builtin_shufflevector(v, v, EIGHT(at)), lanes)
+#endif
 #define DOT16(v, at, x) (FLOATS(v, at) * load(x + at) + FLOATS(v, at + 8) * load(x + at + 8))
 #define SUM16(x, at) (load(x + at) + load(x + at + 8))
 #else
@@ -209,7 +220,7 @@ INLINE float total(lanes v) {
   return sum;
 }
 
-INLINE void store(float *out, lanes weights) { memcpy(out, &weights, sizeof weights); }
+INLINE void store(float *out, lanes weights) { __builtin_memcpy(out, &weights, sizeof weights); }
 
 INLINE lanes weights_of(lanes codes, const Scales *s, int part, int has_offset) {
   return has_offset ? codes * s->scale[part] + s->offset[part] : codes * s->scale[part];
