@@ -6,7 +6,8 @@ struct CallArguments {
   /// The arguments in the order of `parameters`; those not given are nil.
   func bound(_ parameters: String..., to function: String) throws(TemplateFault) -> [Value?] {
     guard positional.count <= parameters.count else {
-      throw TemplateFault("'\(function)' takes at most \(parameters.count) arguments, not \(positional.count).")
+      throw TemplateFault(
+        "'\(function)' takes at most \(parameters.count) arguments, not \(positional.count).")
     }
     var values: [Value?] = positional
     values += Array(repeating: nil, count: parameters.count - positional.count)

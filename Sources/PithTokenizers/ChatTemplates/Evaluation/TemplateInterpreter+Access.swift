@@ -47,7 +47,9 @@ extension TemplateInterpreter {
       try budget.spend(1 + text.utf8.count / 16)
       return text.utf8Offset(of: part) != nil
     default:
-      for candidate in try elements(of: container) where try candidate.equals(element, &budget) { return true }
+      for candidate in try elements(of: container) where try candidate.equals(element, &budget) {
+        return true
+      }
       return false
     }
   }
@@ -68,7 +70,8 @@ extension TemplateInterpreter {
     if case .string(let text) = value { try budget.spend(1 + text.utf8.count / 64) }
     if let item = try ownItem(key, of: value) { return item }
     guard case .string(let name) = key else {
-      return .undefined(.other("'\(value.typeName)' has no element \(try ValueWriter.representation(of: key, &budget))."))
+      return .undefined(
+        .other("'\(value.typeName)' has no element \(try ValueWriter.representation(of: key, &budget))."))
     }
     return ownAttribute(name, of: value) ?? missing(name, in: value)
   }
@@ -108,7 +111,8 @@ extension TemplateInterpreter {
     switch value {
     case .namespace(let number): return namespaces[number][name]
     case .loop(let number):
-      return loopAttribute(number, name) ?? (["cycle", "changed"].contains(name) ? .method(value, name) : nil)
+      return loopAttribute(number, name)
+        ?? (["cycle", "changed"].contains(name) ? .method(value, name) : nil)
     case .macro(let number): return name == "name" ? .string(macro(number).name) : nil
     case .dictionary:
       if ["get", "items", "keys", "values", "copy"].contains(name) { return .method(value, name) }

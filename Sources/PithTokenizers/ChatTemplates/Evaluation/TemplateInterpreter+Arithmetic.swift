@@ -85,7 +85,9 @@ extension TemplateInterpreter {
     return result
   }
 
-  private func doubles(_ a: Double, _ operation: ArithmeticOperator, _ b: Double) throws(TemplateFault) -> Double {
+  private func doubles(_ a: Double, _ operation: ArithmeticOperator, _ b: Double) throws(TemplateFault)
+    -> Double
+  {
     switch operation {
     case .add: return a + b
     case .subtract: return a - b

@@ -159,7 +159,9 @@ extension TemplateInterpreter {
   mutating func pairs(of dictionary: ValueDictionary) throws(TemplateFault) -> [Value] {
     try budget.spend(elements: 2 * dictionary.count)
     var pairs: [Value] = []
-    for (key, value) in zip(dictionary.keys, dictionary.values) { pairs.append(.tuple(try Items([key, value]))) }
+    for (key, value) in zip(dictionary.keys, dictionary.values) {
+      pairs.append(.tuple(try Items([key, value])))
+    }
     return pairs
   }
 }

@@ -1,9 +1,12 @@
 extension TemplateInterpreter {
   /// The names of all filters, for `is filter`.
   static let filterNames: Set<String> = [
-    "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape", "first",
-    "float", "forceescape", "format", "indent", "int", "items", "join", "last", "length", "list", "lower", "map",
-    "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "sort",
+    "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
+    "first",
+    "float", "forceescape", "format", "indent", "int", "items", "join", "last", "length", "list", "lower",
+    "map",
+    "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr",
+    "sort",
     "string", "sum", "title", "tojson", "trim", "unique", "upper", "wordcount",
   ]
 
@@ -18,7 +21,8 @@ extension TemplateInterpreter {
       let replacesFalse = values[1]?.isTrue ?? false
       let isReplaced = value.isUndefined || replacesFalse && !value.isTrue
       return isReplaced ? values[0] ?? .emptyText : value
-    case "upper", "lower", "capitalize", "title", "trim", "string", "safe", "escape", "e", "forceescape", "replace",
+    case "upper", "lower", "capitalize", "title", "trim", "string", "safe", "escape", "e", "forceescape",
+      "replace",
       "indent", "center", "wordcount", "format":
       return try textFilter(name, value, arguments)
     case "abs", "round", "int", "float": return try numberFilter(name, value, arguments)
@@ -69,11 +73,16 @@ extension TemplateInterpreter {
       let old = try self.text(of: try values[0].required(name))
       let new = try self.text(of: try values[1].required(name))
       return .string(try replaced(text, old, new, try values[2].unlessNull.int(name, or: -1)))
-    case "center": return try callStringMethod(text, name, arguments.positional.isEmpty && arguments.named.isEmpty
-        ? CallArguments(positional: [.int(80)]) : arguments)
+    case "center":
+      return try callStringMethod(
+        text, name,
+        arguments.positional.isEmpty && arguments.named.isEmpty
+          ? CallArguments(positional: [.int(80)]) : arguments)
     case "format":
       guard arguments.named.isEmpty else {
-        guard arguments.positional.isEmpty else { throw TemplateFault("'format' mixes two kinds of arguments.") }
+        guard arguments.positional.isEmpty else {
+          throw TemplateFault("'format' mixes two kinds of arguments.")
+        }
         var members = ValueDictionary()
         for (name, value) in arguments.named { try members.set(name, to: value) }
         return try formatted(text, .dictionary(members))
@@ -94,7 +103,9 @@ extension TemplateInterpreter {
   }
 
   private func escaped(_ text: String) -> String {
-    let codes: [Unicode.Scalar: String] = ["&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", "\"": "&#34;"]
+    let codes: [Unicode.Scalar: String] = [
+      "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", "\"": "&#34;",
+    ]
     return text.unicodeScalars.reduce(into: "") { $0 += codes[$1] ?? $1.text }
   }
 

@@ -8,7 +8,9 @@ extension TemplateInterpreter {
     var next = 0
     let isTuple: Bool
     let positional: [Value]
-    if case .tuple(let items) = values { (isTuple, positional) = (true, items.elements) } else {
+    if case .tuple(let items) = values {
+      (isTuple, positional) = (true, items.elements)
+    } else {
       (isTuple, positional) = (false, [values])
     }
     while let scalar = rest.popFirst() {
@@ -46,7 +48,9 @@ extension TemplateInterpreter {
 
   private func fieldKey(_ rest: inout ArraySlice<Unicode.Scalar>) throws(TemplateFault) -> String? {
     guard rest.first == "(" else { return nil }
-    guard let end = rest.firstIndex(of: ")") else { throw TemplateFault("the name of a field is not closed.") }
+    guard let end = rest.firstIndex(of: ")") else {
+      throw TemplateFault("the name of a field is not closed.")
+    }
     let key = String(rest[rest.startIndex..<end].dropFirst())
     rest = rest[(end + 1)...]
     return key

@@ -22,7 +22,9 @@ extension TemplateInterpreter {
     guard case .string(let text) = value else { return value.asDouble }
     let stripped = text.pythonStripped(nil).pythonLower
     let unsigned = stripped.drop { $0 == "+" || $0 == "-" }
-    guard ["inf", "infinity", "nan"].contains(String(unsigned)) || unsigned.allSatisfy({ "0123456789._e+-".contains($0) })
+    guard
+      ["inf", "infinity", "nan"].contains(String(unsigned))
+        || unsigned.allSatisfy({ "0123456789._e+-".contains($0) })
     else { return nil }
     return stripped.withoutDigitSeparators.flatMap { Double($0) }
   }
@@ -40,7 +42,9 @@ extension TemplateInterpreter {
   }
 
   private func parsedInt(_ text: String, base: Int) throws(TemplateFault) -> Int? {
-    guard (2...36).contains(base) || base == 0 else { throw TemplateFault("'int' needs a base from 2 to 36.") }
+    guard (2...36).contains(base) || base == 0 else {
+      throw TemplateFault("'int' needs a base from 2 to 36.")
+    }
     var digits = text.pythonStripped(nil).pythonLower
     let sign = digits.hasPrefix("-") ? "-" : ""
     if digits.hasPrefix("-") || digits.hasPrefix("+") { digits.removeFirst() }
@@ -69,10 +73,14 @@ extension TemplateInterpreter {
       let result =
         precision < 0
         ? (number / scale).rounded(.toNearestOrEven) * scale
-        : number.isFinite ? (Double(number.magnitude.fixed(decimals: precision)) ?? 0) * (number.sign == .minus ? -1 : 1) : number
+        : number.isFinite
+          ? (Double(number.magnitude.fixed(decimals: precision)) ?? 0) * (number.sign == .minus ? -1 : 1)
+          : number
       return value.asInt == nil ? .double(result) : .int(Int(exactly: result) ?? 0)
     }
-    guard method == "ceil" || method == "floor" else { throw TemplateFault("'round' has no method '\(method)'.") }
+    guard method == "ceil" || method == "floor" else {
+      throw TemplateFault("'round' has no method '\(method)'.")
+    }
     let scale = Double.power(10, Double(precision)) ?? 1
     return .double((number * scale).rounded(method == "ceil" ? .up : .down) / scale)
   }

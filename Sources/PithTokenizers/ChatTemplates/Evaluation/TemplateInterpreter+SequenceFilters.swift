@@ -20,7 +20,8 @@ extension TemplateInterpreter {
     _ = try arguments.bound(to: name)
     switch (name, value) {
     case ("length", _), ("count", _): return .int(try length(of: value))
-    case ("first", .iterator(let number)): return try next(number) ?? .undefined(.other("there is no first item."))
+    case ("first", .iterator(let number)):
+      return try next(number) ?? .undefined(.other("there is no first item."))
     case ("first", _): return try elements(of: value).first ?? .undefined(.other("there is no first item."))
     case ("last", .iterator): throw TemplateFault("the last item of an iterator cannot be told.")
     case ("last", _): return try elements(of: value).last ?? .undefined(.other("there is no last item."))
@@ -38,12 +39,14 @@ extension TemplateInterpreter {
     }
   }
 
-  private mutating func joinFilter(_ value: Value, _ arguments: CallArguments) throws(TemplateFault) -> String {
+  private mutating func joinFilter(_ value: Value, _ arguments: CallArguments) throws(TemplateFault) -> String
+  {
     let values = try arguments.bound("d", "attribute", to: "join")
     let separator = try text(of: values[0] ?? .emptyText)
     var texts: [Value] = []
     for element in try elements(of: value) {
-      let part = try values[1].unlessNull.map { (path) throws(TemplateFault) in try member(path, of: element) }
+      let part = try values[1].unlessNull.map { (path) throws(TemplateFault) in try member(path, of: element)
+      }
       texts.append(.string(try text(of: part ?? element)))
     }
     try budget.spend(elements: texts.count)
@@ -114,7 +117,9 @@ extension TemplateInterpreter {
       let values = try arguments.bound("attribute", "start", to: name)
       var sum = values[1] ?? .int(0)
       for element in try elements(of: value) {
-        let part = try values[0].unlessNull.map { (path) throws(TemplateFault) in try member(path, of: element) }
+        let part = try values[0].unlessNull.map { (path) throws(TemplateFault) in
+          try member(path, of: element)
+        }
         sum = try calculate(sum, .add, part ?? element)
       }
       return sum
@@ -126,7 +131,8 @@ extension TemplateInterpreter {
     default:
       let values = try arguments.bound("case_sensitive", "attribute", to: name)
       let keyed = try keyed(value, values[1], isCaseSensitive: values[0], allowsSeveral: false)
-      return name == "unique" ? try unique(keyed) : try extreme(keyed, wanted: name == "min" ? .before : .after)
+      return name == "unique"
+        ? try unique(keyed) : try extreme(keyed, wanted: name == "min" ? .before : .after)
     }
   }
 
@@ -194,10 +200,13 @@ extension TemplateInterpreter {
     var rest = arguments.positional[...]
     var path: Value?
     if name.hasSuffix("attr") {
-      guard let first = rest.popFirst() else { throw TemplateFault("'\(name)' needs the name of an attribute.") }
+      guard let first = rest.popFirst() else {
+        throw TemplateFault("'\(name)' needs the name of an attribute.")
+      }
       path = first
     }
-    let testName = try rest.popFirst().map { (value) throws(TemplateFault) in try Optional(value).string(name) }
+    let testName = try rest.popFirst().map { (value) throws(TemplateFault) in try Optional(value).string(name)
+    }
     let testArguments = CallArguments(positional: Array(rest), named: arguments.named)
     let keeps = name.hasPrefix("select")
     var kept: [Value] = []

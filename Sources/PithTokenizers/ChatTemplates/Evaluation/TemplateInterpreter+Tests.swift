@@ -1,9 +1,12 @@
 extension TemplateInterpreter {
   /// The names of all tests, for `is test`.
   private static let testNames: Set<String> = [
-    "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number", "string", "mapping",
-    "sequence", "iterable", "callable", "lower", "upper", "odd", "even", "divisibleby", "in", "sameas", "escaped",
-    "filter", "test", "eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<=", "gt", "greaterthan",
+    "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number", "string",
+    "mapping",
+    "sequence", "iterable", "callable", "lower", "upper", "odd", "even", "divisibleby", "in", "sameas",
+    "escaped",
+    "filter", "test", "eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<=", "gt",
+    "greaterthan",
     ">", "ge", ">=",
   ]
 
@@ -68,7 +71,8 @@ extension TemplateInterpreter {
       ("iterable", .dictionary), ("iterable", .range), ("iterable", .view), ("iterable", .iterator),
       ("iterable", .loop):
       true
-    case ("none", _), ("boolean", _), ("integer", _), ("float", _), ("string", _), ("mapping", _), ("true", _),
+    case ("none", _), ("boolean", _), ("integer", _), ("float", _), ("string", _), ("mapping", _),
+      ("true", _),
       ("false", _), ("sequence", _), ("iterable", _), ("escaped", _):
       false
     default: nil

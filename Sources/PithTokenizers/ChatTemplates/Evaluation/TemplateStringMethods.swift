@@ -1,8 +1,10 @@
 /// Python's methods of texts.
 struct TemplateStringMethods {
   static let names: Set<String> = [
-    "upper", "lower", "casefold", "title", "capitalize", "swapcase", "strip", "lstrip", "rstrip", "startswith",
-    "endswith", "split", "rsplit", "splitlines", "partition", "rpartition", "replace", "find", "rfind", "index",
+    "upper", "lower", "casefold", "title", "capitalize", "swapcase", "strip", "lstrip", "rstrip",
+    "startswith",
+    "endswith", "split", "rsplit", "splitlines", "partition", "rpartition", "replace", "find", "rfind",
+    "index",
     "rindex", "count", "join", "format", "removeprefix", "removesuffix", "zfill", "center", "ljust", "rjust",
     "isdigit", "isdecimal", "isnumeric", "isalpha", "isalnum", "isspace", "isupper", "islower",
   ]
@@ -22,10 +24,14 @@ struct TemplateStringMethods {
     case "isspace": return !scalars.isEmpty && scalars.allSatisfy(\.isPythonSpace)
     case "isupper":
       return scalars.contains { $0.properties.isUppercase }
-        && !scalars.contains { $0.properties.isLowercase || $0.properties.generalCategory == .titlecaseLetter }
+        && !scalars.contains {
+          $0.properties.isLowercase || $0.properties.generalCategory == .titlecaseLetter
+        }
     case "islower":
       return scalars.contains { $0.properties.isLowercase }
-        && !scalars.contains { $0.properties.isUppercase || $0.properties.generalCategory == .titlecaseLetter }
+        && !scalars.contains {
+          $0.properties.isUppercase || $0.properties.generalCategory == .titlecaseLetter
+        }
     default: return nil
     }
   }
@@ -76,7 +82,8 @@ extension TemplateInterpreter {
     case "replace":
       let values = try arguments.bound("old", "new", "count", to: name)
       return .string(
-        try replaced(text, try values[0].string(name), try values[1].string(name), try values[2].int(name, or: -1)))
+        try replaced(
+          text, try values[0].string(name), try values[1].string(name), try values[2].int(name, or: -1)))
     case "find", "rfind", "index", "rindex", "count": return .int(try search(text, name, arguments))
     case "join": return .string(try joined(try arguments.bound("iterable", to: name)[0].required(name), text))
     case "format": return try formatted(text, arguments)
@@ -103,15 +110,19 @@ extension TemplateInterpreter {
     return affixes.contains { affix in
       let count = affix.utf8.count
       guard count <= text.utf8.count else { return false }
-      return (name == "startswith" ? text.utf8.prefix(count) : text.utf8.suffix(count)).elementsEqual(affix.utf8)
+      return (name == "startswith" ? text.utf8.prefix(count) : text.utf8.suffix(count)).elementsEqual(
+        affix.utf8)
     }
   }
 
-  private func removed(_ text: String, _ name: String, _ arguments: CallArguments) throws(TemplateFault) -> String {
+  private func removed(_ text: String, _ name: String, _ arguments: CallArguments) throws(TemplateFault)
+    -> String
+  {
     let affix = try arguments.bound("affix", to: name)[0].string(name)
     let isPrefix = name == "removeprefix"
     guard try hasAffix(text, isPrefix ? "startswith" : "endswith", arguments) else { return text }
-    let (start, end) = isPrefix ? (affix.utf8.count, text.utf8.count) : (0, text.utf8.count - affix.utf8.count)
+    let (start, end) =
+      isPrefix ? (affix.utf8.count, text.utf8.count) : (0, text.utf8.count - affix.utf8.count)
     return text.utf8Slice(start..<end)
   }
 
@@ -147,12 +158,7 @@ extension TemplateInterpreter {
       while index < rest.count, rest[index].isPythonSpace { index += 1 }
       guard index < rest.count else { break }
       var end = index
-      if pieces.count == most {
-        end = rest.count
-        while rest[end - 1].isPythonSpace { end -= 1 }
-        pieces.append(fromEnd ? String(rest[index..<end].reversed()) : String(rest[index..<rest.count]))
-        break
-      }
+      if pieces.count == most { end = rest.count }
       while end < rest.count, !rest[end].isPythonSpace { end += 1 }
       pieces.append(fromEnd ? String(rest[index..<end].reversed()) : String(rest[index..<end]))
       index = end
@@ -174,7 +180,8 @@ extension TemplateInterpreter {
     return .tuple(try Items([.string(text.utf8Slice(0..<offset)), .string(mark), .string(rest)]))
   }
 
-  private func search(_ text: String, _ name: String, _ arguments: CallArguments) throws(TemplateFault) -> Int {
+  private func search(_ text: String, _ name: String, _ arguments: CallArguments) throws(TemplateFault) -> Int
+  {
     let values = try arguments.bound("sub", "start", "end", to: name)
     let scalars = Array(text.unicodeScalars)
     func bound(_ value: Value?, _ standard: Int) throws(TemplateFault) -> Int {
@@ -190,7 +197,8 @@ extension TemplateInterpreter {
     }
     let isLast = name.hasPrefix("r")
     let offset =
-      wanted.isEmpty ? (isLast ? part.utf8.count : 0) : isLast ? part.lastOffset(of: wanted) : part.utf8Offset(of: wanted)
+      wanted.isEmpty
+      ? (isLast ? part.utf8.count : 0) : isLast ? part.lastOffset(of: wanted) : part.utf8Offset(of: wanted)
     guard let offset else {
       guard name.hasSuffix("find") else { throw TemplateFault("'\(name)' did not find the text.") }
       return -1
@@ -198,13 +206,19 @@ extension TemplateInterpreter {
     return start + part.utf8Slice(0..<offset).unicodeScalars.count
   }
 
-  private func padded(_ text: String, _ name: String, _ arguments: CallArguments) throws(TemplateFault) -> String {
+  private func padded(_ text: String, _ name: String, _ arguments: CallArguments) throws(TemplateFault)
+    -> String
+  {
     let values = try arguments.bound("width", "fillchar", to: name)
     let width = try values[0].int(name)
-    guard width <= TemplateLimits.textBytes / 4 else { throw TemplateFault("'\(name)' makes a text too wide.") }
+    guard width <= TemplateLimits.textBytes / 4 else {
+      throw TemplateFault("'\(name)' makes a text too wide.")
+    }
     let missing = max(0, width - text.unicodeScalars.count)
     let filler = name == "zfill" ? "0" : values[1] == nil ? " " : try values[1].string(name)
-    guard filler.unicodeScalars.count == 1 else { throw TemplateFault("'\(name)' needs one character to fill with.") }
+    guard filler.unicodeScalars.count == 1 else {
+      throw TemplateFault("'\(name)' needs one character to fill with.")
+    }
     let fill = { (count: Int) in String(repeating: filler, count: count) }
     switch name {
     case "ljust": return text + fill(missing)
@@ -267,6 +281,8 @@ extension String {
   fileprivate func lastOffset(of needle: String) -> Int? {
     let (haystack, wanted) = (Array(utf8), Array(needle.utf8))
     guard wanted.count <= haystack.count else { return nil }
-    return (0...(haystack.count - wanted.count)).last { haystack[$0..<($0 + wanted.count)].elementsEqual(wanted) }
+    return (0...(haystack.count - wanted.count)).last {
+      haystack[$0..<($0 + wanted.count)].elementsEqual(wanted)
+    }
   }
 }

@@ -6,7 +6,8 @@ extension TemplateParser {
     var items: [TemplateExpression] = []
     var isTuple = false
     repeat {
-      if token == .outputEnd || token == .statementEnd || token == .symbol(.closeParenthesis) || token == end {
+      if token == .outputEnd || token == .statementEnd || token == .symbol(.closeParenthesis) || token == end
+      {
         break
       }
       items.append(try expression(allowingChoice: allowingChoice))

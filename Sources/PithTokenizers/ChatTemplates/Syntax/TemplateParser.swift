@@ -128,7 +128,8 @@ struct TemplateParser {
     case "set": return try assignment()
     case "macro": return try macro()
     case "call": return try callBlock()
-    case "filter": return .filterBlock(try filterChain(startsInline: true), body: try body(until: "endfilter"))
+    case "filter":
+      return .filterBlock(try filterChain(startsInline: true), body: try body(until: "endfilter"))
     case "with": return try scope()
     case "generation": return .generation(try macroBody(until: "endgeneration").0)
     case "break", "continue":

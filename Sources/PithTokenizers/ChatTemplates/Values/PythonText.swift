@@ -3,7 +3,9 @@ extension Unicode.Scalar {
   /// Whether Python's `str.isspace` and the `\s` of its regular expressions take the character.
   var isPythonSpace: Bool {
     switch value {
-    case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
+    case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F,
+      0x3000:
+      true
     default: false
     }
   }
@@ -120,7 +122,9 @@ extension String {
         guard bytes.count >= wanted.count else { return nil }
         var index = start
         while index <= bytes.count - wanted.count {
-          if bytes[index] == first, bytes[index..<(index + wanted.count)].elementsEqual(wanted) { return index }
+          if bytes[index] == first, bytes[index..<(index + wanted.count)].elementsEqual(wanted) {
+            return index
+          }
           index += 1
         }
         return nil

@@ -78,7 +78,8 @@ extension Value {
         let end = min(start + 2 * width, source.count)
         var (left, right) = (start, middle)
         while left < middle, right < end {
-          let takesRight = try source[right].key.order(source[left].key, &budget) == (descending ? .after : .before)
+          let takesRight =
+            try source[right].key.order(source[left].key, &budget) == (descending ? .after : .before)
           merged.append(source[takesRight ? right : left])
           if takesRight { right += 1 } else { left += 1 }
         }

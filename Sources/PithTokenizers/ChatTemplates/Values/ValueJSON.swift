@@ -47,7 +47,8 @@ struct ValueJSONWriter {
       let order = try order(of: dictionary)
       try writeContainer("{", "}", dictionary.count) { (writer, index) throws(TemplateFault) in
         let place = order[index]
-        try writer.append(writer.quoted(try writer.keyText(dictionary.keys[place])) + writer.style.keySeparator)
+        try writer.append(
+          writer.quoted(try writer.keyText(dictionary.keys[place])) + writer.style.keySeparator)
         try writer.write(dictionary.values[place])
       }
     default:
@@ -103,7 +104,8 @@ struct ValueJSONWriter {
     case .bool(let value): return value ? "true" : "false"
     case .int(let value): return String(value)
     case .double(let value):
-      return value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : value.pythonText
+      return value.isNaN
+        ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : value.pythonText
     default: return nil
     }
   }

@@ -15,7 +15,8 @@ struct ValueWriter {
   }
 
   /// `repr(value)`.
-  static func representation(of value: Value, _ budget: inout TemplateBudget) throws(TemplateFault) -> String {
+  static func representation(of value: Value, _ budget: inout TemplateBudget) throws(TemplateFault) -> String
+  {
     var writer = ValueWriter(budget)
     try writer.write(value)
     budget = writer.budget
@@ -39,7 +40,8 @@ struct ValueWriter {
     case .double(let value): try append(value.pythonText)
     case .string(let value): try append(value.pythonRepresentation)
     case .list(let items): try write(items.elements, open: "[", close: "]")
-    case .tuple(let items): try write(items.elements, open: "(", close: items.elements.count == 1 ? ",)" : ")")
+    case .tuple(let items):
+      try write(items.elements, open: "(", close: items.elements.count == 1 ? ",)" : ")")
     case .dictionary(let dictionary): try write(dictionary)
     case .view(let kind, let items): try write(items.elements, open: "dict_\(kind.rawValue)([", close: "])")
     case .range(let range):
