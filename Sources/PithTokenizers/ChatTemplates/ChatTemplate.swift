@@ -9,6 +9,10 @@
 /// `lstrip_blocks`, loop controls, `generation` blocks, `raise_exception`, `strftime_now` and a `tojson` that escapes
 /// nothing more than JSON asks for.
 ///
+/// What differs, where no known template looks: filters work at once rather than when their result is read, `safe` and
+/// `escape` return plain texts, whole numbers have 64 bits, and `recursive` loops, `include`, `import`, `extends` and
+/// `block` are refused.
+///
 /// Templates are treated as hostile: they reach nothing but the values passed to them, and fail rather than take more
 /// than a bounded time, memory and stack.
 public struct ChatTemplate: Sendable {

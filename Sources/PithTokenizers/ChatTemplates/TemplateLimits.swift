@@ -3,15 +3,15 @@
 enum TemplateLimits {
   static let sourceBytes = 1 << 20
   /// Statements and expressions inside each other in the source.
-  static let sourceNesting = 60
+  static let sourceNesting = 50
   /// Statements and expressions being evaluated inside each other, through macros.
-  static let evaluationNesting = 200
+  static let evaluationNesting = 160
   /// Lists and dictionaries inside each other.
   static let valueNesting = 100
   /// Bytes of one text, and of the rendered chat.
   static let textBytes = 16 << 20
   /// Steps of one rendering; reading, comparing and copying values count as steps too.
-  static let steps = 10_000_000
+  static let steps = 8_000_000
   /// Elements of one range.
   static let rangeCount = 100_000
 }
@@ -35,6 +35,6 @@ struct TemplateBudget {
     guard count <= TemplateLimits.textBytes else {
       throw TemplateFault("a text would be longer than \(TemplateLimits.textBytes) bytes.")
     }
-    try spend(1 + count / 16)
+    try spend(1 + count / 8)
   }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-@testable import PithTokenizers
+import PithTokenizers
 
 /// What `Tools/make_template_fixtures.py` writes: templates, conversations, and what the reference renders.
 struct TemplateFixtures: Decodable {

@@ -36,10 +36,16 @@ extension TemplateInterpreter {
     }
   }
 
+  /// The value, paid for as a key of a dictionary.
+  mutating func paid(key: Value) throws(TemplateFault) -> Value {
+    if case .string(let text) = key { try budget.spend(bytes: text.utf8.count) }
+    return key
+  }
+
   /// Python's `element in container`.
   mutating func contains(_ container: Value, _ element: Value) throws(TemplateFault) -> Bool {
     switch container {
-    case .dictionary(let dictionary): return dictionary[try ValueKey(element)] != nil
+    case .dictionary(let dictionary): return dictionary[try ValueKey(try paid(key: element))] != nil
     case .string(let text):
       guard case .string(let part) = element else {
         throw TemplateFault("'in' looks for a text in a text, but found '\(element.typeName)'.")
@@ -68,7 +74,7 @@ extension TemplateInterpreter {
   mutating func item(_ key: Value, of value: Value) throws(TemplateFault) -> Value {
     try value.checkDefined()
     if case .string(let text) = value { try budget.spend(1 + text.utf8.count / 64) }
-    if let item = try ownItem(key, of: value) { return item }
+    if let item = try ownItem(try paid(key: key), of: value) { return item }
     guard case .string(let name) = key else {
       return .undefined(
         .other("'\(value.typeName)' has no element \(try ValueWriter.representation(of: key, &budget))."))
@@ -145,16 +151,15 @@ extension TemplateInterpreter {
     case .range: return .list(try Items(try picked(try elements(of: value), lower, upper, step)))
     case .string(let text):
       try budget.spend(bytes: text.utf8.count)
-      return .string(String(try picked(Array(text.unicodeScalars), lower, upper, step)))
+      return .string(String(try picked(Array(text.unicodeScalars), lower, upper, step, price: 0)))
     default: throw TemplateFault("'\(value.typeName)' object cannot be sliced.")
     }
   }
 
   private mutating func picked<Element>(
-    _ elements: [Element], _ lower: Int?, _ upper: Int?, _ step: Int
+    _ elements: [Element], _ lower: Int?, _ upper: Int?, _ step: Int, price: Int = 4
   ) throws(TemplateFault) -> [Element] {
     guard step != 0, step != .min else { throw TemplateFault("the step of a slice must not be zero.") }
-    try budget.spend(1 + elements.count / 16)
     let count = elements.count
     let (lowest, highest) = step > 0 ? (0, count) : (-1, count - 1)
     func bound(_ bound: Int?, _ standard: Int) -> Int {
@@ -165,6 +170,7 @@ extension TemplateInterpreter {
     let end = bound(upper, step > 0 ? highest : lowest)
     // A step beyond both ends picks what a step of the whole length does.
     let stride = Swift.stride(from: start, to: end, by: min(max(step, -count - 1), count + 1))
+    try budget.spend(stride.underestimatedCount * price)
     return stride.map { elements[$0] }
   }
 }

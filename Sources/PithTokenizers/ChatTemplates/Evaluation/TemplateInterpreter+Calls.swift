@@ -55,6 +55,7 @@ extension TemplateInterpreter {
     guard arguments.positional.count < 2 else { throw TemplateFault("'dict' takes at most one value.") }
     var result = ValueDictionary()
     if case .dictionary(let source)? = arguments.positional.first {
+      try budget.spend(elements: source.count)
       result = source
     } else if let source = arguments.positional.first {
       try source.checkDefined()
@@ -62,7 +63,7 @@ extension TemplateInterpreter {
         let parts = try elements(of: pair)
         guard parts.count == 2 else { throw TemplateFault("'dict' needs pairs.") }
         try budget.spend(elements: 1)
-        try result.set(parts[0], to: parts[1])
+        try result.set(try paid(key: parts[0]), to: parts[1])
       }
     }
     for (name, value) in arguments.named { try result.set(name, to: value) }
@@ -143,7 +144,7 @@ extension TemplateInterpreter {
       return try view(dictionary, name)
     }
     let values = try arguments.bound("key", "default", to: name)
-    return dictionary[try ValueKey(try values[0].required(name))] ?? values[1] ?? .null
+    return dictionary[try ValueKey(try paid(key: try values[0].required(name)))] ?? values[1] ?? .null
   }
 
   private mutating func view(_ dictionary: ValueDictionary, _ name: String) throws(TemplateFault) -> Value {

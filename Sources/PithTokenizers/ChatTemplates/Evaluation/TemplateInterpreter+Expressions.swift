@@ -47,9 +47,11 @@ extension TemplateInterpreter {
     guard case .dictionary(let members) = try evaluate(namedSpread) else {
       throw TemplateFault("'**' must stand before a dictionary.")
     }
-    try budget.spend(elements: members.count * (1 + result.named.count))
+    let given = result.named
+    try budget.spend(elements: members.count)
+    try budget.spend(members.count * given.count)
     for (key, value) in zip(members.keys, members.values) {
-      guard case .string(let name) = key, !result.named.contains(where: { $0.name.isSame(as: name) }) else {
+      guard case .string(let name) = key, !given.contains(where: { $0.name.isSame(as: name) }) else {
         throw TemplateFault("a key of a dictionary after '**' is not a text, or names an argument again.")
       }
       result.named.append((name, value))
@@ -62,7 +64,7 @@ extension TemplateInterpreter {
   ) throws(TemplateFault) -> Value {
     try budget.spend(elements: members.count)
     var result = ValueDictionary()
-    for (key, value) in members { try result.set(try evaluate(key), to: try evaluate(value)) }
+    for (key, value) in members { try result.set(try paid(key: try evaluate(key)), to: try evaluate(value)) }
     return .dictionary(result)
   }
 

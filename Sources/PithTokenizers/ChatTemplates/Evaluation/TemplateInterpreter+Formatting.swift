@@ -6,13 +6,8 @@ extension TemplateInterpreter {
     try budget.spend(elements: rest.count)
     var result = String.UnicodeScalarView()
     var next = 0
-    let isTuple: Bool
-    let positional: [Value]
-    if case .tuple(let items) = values {
-      (isTuple, positional) = (true, items.elements)
-    } else {
-      (isTuple, positional) = (false, [values])
-    }
+    var positional = [values]
+    if case .tuple(let items) = values { positional = items.elements }
     while let scalar = rest.popFirst() {
       guard scalar == "%" else {
         result.append(scalar)
@@ -39,9 +34,13 @@ extension TemplateInterpreter {
       result.append(contentsOf: try percentField(field, value).unicodeScalars)
       try budget.spend(bytes: result.count)
     }
-    if case .dictionary = values { next = positional.count }
-    guard next == positional.count || !isTuple && next > 0 else {
-      throw TemplateFault("there are more values than fields to fill in.")
+    // Only a tuple or a single value must be used up; Python takes whatever has items for a mapping.
+    switch values {
+    case .dictionary, .list, .range: break
+    default:
+      guard next == positional.count else {
+        throw TemplateFault("there are more values than fields to fill in.")
+      }
     }
     return .string(String(result))
   }

@@ -32,6 +32,7 @@ extension TemplateInterpreter {
     case ("reverse", .string(let text)):
       try budget.spend(bytes: text.utf8.count)
       return .string(String(text.unicodeScalars.reversed()))
+    case ("reverse", .iterator(let number)): return .list(try Items(drain(number).reversed()))
     case ("reverse", _): return try iterator(try elements(of: value).reversed())
     case ("items", .undefined): return try iterator([])
     case ("items", .dictionary(let dictionary)): return try iterator(try pairs(of: dictionary))
@@ -87,7 +88,7 @@ extension TemplateInterpreter {
     var keyed: [(key: Value, value: Value)] = []
     for (index, pair) in pairs.enumerated() {
       let key = side == "key" ? dictionary.keys[index] : dictionary.values[index]
-      keyed.append((isCaseSensitive ? key : key.withoutCase, pair))
+      keyed.append((isCaseSensitive ? key : try paid(key: key).withoutCase, pair))
     }
     let descending = values[2]?.isTrue ?? false
     return .list(try Items(try Value.sorted(keyed, descending: descending, &budget)))
@@ -97,7 +98,7 @@ extension TemplateInterpreter {
 
   /// The member of an element that a path such as `function.name` or `0` leads to.
   private mutating func member(_ path: Value, of element: Value) throws(TemplateFault) -> Value {
-    guard case .string(let text) = path else { return try item(path, of: element) }
+    guard case .string(let text) = try paid(key: path) else { return try item(path, of: element) }
     var value = element
     for part in text.split(separator: ".", omittingEmptySubsequences: false) {
       try budget.spend()
@@ -139,7 +140,9 @@ extension TemplateInterpreter {
   private mutating func unique(_ keyed: [(key: Value, value: Value)]) throws(TemplateFault) -> Value {
     var seen: Set<ValueKey> = []
     var kept: [Value] = []
-    for (key, element) in keyed where seen.insert(try ValueKey(key)).inserted { kept.append(element) }
+    for (key, element) in keyed where seen.insert(try ValueKey(try paid(key: key))).inserted {
+      kept.append(element)
+    }
     return try iterator(kept)
   }
 
@@ -170,7 +173,9 @@ extension TemplateInterpreter {
       var keys: [Value] = []
       for path in paths { keys.append(try member(path, of: element)) }
       if paths.isEmpty { keys = [element] }
-      if !isCaseSensitive { keys = keys.map(\.withoutCase) }
+      if !isCaseSensitive {
+        keys = try keys.map { (key) throws(TemplateFault) in try paid(key: key).withoutCase }
+      }
       keyed.append((keys.count == 1 ? keys[0] : .list(try Items(keys)), element))
     }
     try budget.spend(elements: keyed.count)
@@ -178,6 +183,8 @@ extension TemplateInterpreter {
   }
 
   private mutating func mapped(_ value: Value, _ arguments: CallArguments) throws(TemplateFault) -> Value {
+    // As in Jinja, whatever counts as false has no elements, even if it cannot have any.
+    guard value.isTrue else { return try iterator([]) }
     var results: [Value] = []
     if let name = arguments.positional.first {
       let rest = CallArguments(positional: Array(arguments.positional.dropFirst()), named: arguments.named)
@@ -197,6 +204,7 @@ extension TemplateInterpreter {
   private mutating func selected(
     _ name: String, _ value: Value, _ arguments: CallArguments
   ) throws(TemplateFault) -> Value {
+    guard value.isTrue else { return try iterator([]) }
     var rest = arguments.positional[...]
     var path: Value?
     if name.hasSuffix("attr") {

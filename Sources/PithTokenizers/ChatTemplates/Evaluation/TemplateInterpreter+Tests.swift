@@ -33,7 +33,9 @@ extension TemplateInterpreter {
     switch name {
     case "odd": return try calculate(value, .modulo, .int(2)).equals(.int(1), &budget)
     case "even": return try calculate(value, .modulo, .int(2)).equals(.int(0), &budget)
-    case "lower", "upper": return TemplateStringMethods.answer("is" + name, try text(of: value)) ?? false
+    case "lower", "upper":
+      let text = try text(of: try paid(key: value))
+      return TemplateStringMethods.answer("is" + name, text) ?? false
     case "filter": return TemplateInterpreter.filterNames.contains(try Optional(value).string(name))
     case "test": return TemplateInterpreter.testNames.contains(try Optional(value).string(name))
     default: throw TemplateFault("there is no test called '\(name)'.")

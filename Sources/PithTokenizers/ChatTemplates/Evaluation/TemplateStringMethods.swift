@@ -198,7 +198,8 @@ extension TemplateInterpreter {
     let isLast = name.hasPrefix("r")
     let offset =
       wanted.isEmpty
-      ? (isLast ? part.utf8.count : 0) : isLast ? part.lastOffset(of: wanted) : part.utf8Offset(of: wanted)
+      ? (isLast ? part.utf8.count : 0)
+      : isLast ? part.lastUTF8Offset(of: wanted) : part.utf8Offset(of: wanted)
     guard let offset else {
       guard name.hasSuffix("find") else { throw TemplateFault("'\(name)' did not find the text.") }
       return -1
@@ -274,15 +275,5 @@ extension TemplateInterpreter {
     }
     try budget.spend(bytes: result.utf8.count)
     return result
-  }
-}
-
-extension String {
-  fileprivate func lastOffset(of needle: String) -> Int? {
-    let (haystack, wanted) = (Array(utf8), Array(needle.utf8))
-    guard wanted.count <= haystack.count else { return nil }
-    return (0...(haystack.count - wanted.count)).last {
-      haystack[$0..<($0 + wanted.count)].elementsEqual(wanted)
-    }
   }
 }

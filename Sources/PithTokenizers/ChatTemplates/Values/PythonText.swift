@@ -115,21 +115,16 @@ extension String {
   /// Where `needle` starts, by UTF-8 offset, from `start` on.
   func utf8Offset(of needle: String, from start: Int = 0) -> Int? {
     var haystack = self
-    var pattern = needle
+    var wanted = needle
     return haystack.withUTF8 { bytes in
-      pattern.withUTF8 { wanted in
-        guard let first = wanted.first else { return start <= bytes.count ? start : nil }
-        guard bytes.count >= wanted.count else { return nil }
-        var index = start
-        while index <= bytes.count - wanted.count {
-          if bytes[index] == first, bytes[index..<(index + wanted.count)].elementsEqual(wanted) {
-            return index
-          }
-          index += 1
-        }
-        return nil
-      }
+      wanted.withUTF8 { UTF8Search(for: $0).firstOffset(in: bytes, from: start) }
     }
+  }
+
+  /// Where `needle` starts for the last time, by UTF-8 offset.
+  func lastUTF8Offset(of needle: String) -> Int? {
+    UTF8Search(for: Array(needle.utf8.reversed())).firstOffset(in: Array(utf8.reversed()), from: 0)
+      .map { utf8.count - needle.utf8.count - $0 }
   }
 
   /// The UTF-8 offsets at which `needle` starts, without overlaps.
@@ -146,5 +141,37 @@ extension String {
   func utf8Slice(_ range: Range<Int>) -> String {
     let start = utf8.index(utf8.startIndex, offsetBy: range.lowerBound)
     return String(self[start..<utf8.index(start, offsetBy: range.count)])
+  }
+}
+
+/// A search for a run of bytes that takes time in proportion to both lengths, whatever the bytes (Knuth, Morris and
+/// Pratt 1977).
+private struct UTF8Search<Needle: RandomAccessCollection> where Needle.Element == UInt8, Needle.Index == Int {
+  private let needle: Needle
+  /// For each length matched so far, the length that still matches after a mismatch.
+  private let fallback: [Int]
+
+  init(for needle: Needle) {
+    self.needle = needle
+    var fallback = [0]
+    fallback.reserveCapacity(needle.count)
+    var matched = 0
+    for index in needle.indices.dropFirst() {
+      while matched > 0, needle[index] != needle[matched] { matched = fallback[matched - 1] }
+      if needle[index] == needle[matched] { matched += 1 }
+      fallback.append(matched)
+    }
+    self.fallback = fallback
+  }
+
+  func firstOffset(in bytes: some RandomAccessCollection<UInt8>, from start: Int) -> Int? {
+    guard !needle.isEmpty else { return start <= bytes.count ? start : nil }
+    var matched = 0
+    for (offset, byte) in bytes.dropFirst(start).enumerated() {
+      while matched > 0, byte != needle[matched] { matched = fallback[matched - 1] }
+      if byte == needle[matched] { matched += 1 }
+      if matched == needle.count { return start + offset + 1 - matched }
+    }
+    return nil
   }
 }

@@ -125,7 +125,6 @@ enum ValueKey: Hashable {
   case double(Double)
   case bytes([UInt8])
   case tuple([ValueKey])
-  case identity(Int)
 
   static func text(_ text: String) -> ValueKey { .bytes(Array(text.utf8)) }
 

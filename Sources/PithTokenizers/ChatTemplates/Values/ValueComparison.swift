@@ -1,7 +1,7 @@
 extension Value {
   /// Python's `==`.
   func equals(_ other: Value, _ budget: inout TemplateBudget) throws(TemplateFault) -> Bool {
-    try budget.spend()
+    try budget.spend(4)
     switch (self, other) {
     case (.null, .null), (.undefined, .undefined): return true
     case (.string(let left), .string(let right)):
@@ -45,7 +45,7 @@ extension Value {
 
   /// How the value is ordered against another, as Python's `<` and `>` see it.
   func order(_ other: Value, _ budget: inout TemplateBudget) throws(TemplateFault) -> Order {
-    try budget.spend()
+    try budget.spend(4)
     if let order = Value.compareNumbers(self, other) { return order }
     switch (self, other) {
     case (.string(let left), .string(let right)):

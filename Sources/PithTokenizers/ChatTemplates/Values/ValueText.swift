@@ -24,7 +24,7 @@ struct ValueWriter {
   }
 
   private mutating func append(_ piece: String) throws(TemplateFault) {
-    try budget.spend(1 + piece.utf8.count / 16)
+    try budget.spend(bytes: piece.utf8.count)
     text += piece
     guard text.utf8.count <= TemplateLimits.textBytes else {
       throw TemplateFault("a text would be longer than \(TemplateLimits.textBytes) bytes.")
