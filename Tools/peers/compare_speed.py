@@ -2,10 +2,11 @@
 
     python Tools/peers/compare_speed.py --pith .build/release/pith --models small-Q8_0.gguf small-pith=small-Q4_0.gguf [--repeat 5]
 
-Each of the models is a GGUF file that both run, or PITH=GGUF: what Pith runs, and what llama.cpp runs against it.
-`pith bench MODEL --json` and llama-bench alternate, and which goes first alternates too, so that the machine's other work and its
-heat fall on both. Prints one JSON object with tokens per second (minimum, median, maximum) and Pith's median over llama.cpp's: above
-1, Pith is the faster. What a person wants to see goes to standard error.
+Each of the models is a GGUF file that both run, or PITH=GGUF: what Pith runs, and what llama.cpp runs against it. `pith bench
+MODEL --json` and llama-bench alternate, and which goes first alternates too, so that the machine's other work and its heat fall
+on both. Prints one JSON object with tokens per second (minimum, median, maximum) and Pith's median over llama.cpp's (above 1,
+Pith is the faster), and the same of their best runs. Other work on the machine harms both, and not alike: measure when it is
+idle. What a person wants to see goes to standard error.
 """
 
 import argparse
@@ -25,7 +26,10 @@ def pith_bench(program, model, arguments):
     run = subprocess.run([program, "bench", model, "--json", *arguments], capture_output=True, text=True)
     if run.returncode:
         raise SystemExit(f"{program} bench {model}: {run.stderr[-500:]}")
-    result = json.loads(run.stdout)
+    try:
+        result = json.loads(run.stdout)
+    except json.JSONDecodeError as error:
+        raise SystemExit(f"{program} bench {model} --json: its output is no JSON document: {error}")
     missing = [key for key in SPEEDS if key not in result]
     if missing:
         raise SystemExit(f"{program} bench {model}: its JSON has no {' and no '.join(missing)}")
@@ -60,7 +64,8 @@ def main():
         result = {"pith_model": pair[0], "llama_cpp_model": pair[1]}
         for index, key in enumerate(SPEEDS):
             ours, theirs = (spread([run[index] for run in speeds[who]]) for who in ("pith", "llama.cpp"))
-            result[key] = {"pith": ours, "llama_cpp": theirs, "ratio": round(ours["median"] / theirs["median"], 3)}
+            result[key] = {"pith": ours, "llama_cpp": theirs, "ratio": round(ours["median"] / theirs["median"], 3),
+                           "ratio_of_best": round(ours["max"] / theirs["max"], 3)}
             print(f"{key.split('_')[0]:8}{pair[0]}: pith {ours['median']}, llama.cpp {theirs['median']}, ratio {result[key]['ratio']}",
                   file=sys.stderr)
         results.append(result)

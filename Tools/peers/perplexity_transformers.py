@@ -4,9 +4,10 @@
 
 The text is tokenized as one string and cut into windows of `length` tokens, none before them; each window starts afresh and every
 position but its first is predicted. Line ends of carriage return and newline count as newlines unless `--keep-carriage-returns`
-says otherwise: a copy of WikiText-2 with the former has other tokens and another perplexity. Prints one JSON object. `--save` keeps, for every predicted position, the token's log probability,
-and the 5 highest logits with their ids and the logarithm of the sum of exponentials (float32): enough to compare top-1 agreement and to find
-the first position where another implementation goes astray.
+says otherwise: a copy of WikiText-2 with the former has other tokens and another perplexity. Prints one JSON object. `--save`
+keeps, for every predicted position, the token's log probability, and the 5 highest logits with their ids and the logarithm of the
+sum of exponentials (float32): enough to compare top-1 agreement and to find the first position where another implementation goes
+astray.
 """
 
 import argparse
