@@ -72,6 +72,6 @@ let package = Package(
     tests("PithCompressionTests", ["PithCompression", "PithQuantization", "PithCheckpoints"]),
     tests("PithEvaluationTests", ["PithEvaluation", "PithGeneration", "PithModels"]),
     tests("PithTests", ["Pith"]),
-    tests("PithToolTests", ["PithTool"]),
+    tests("PithToolTests", ["PithTool", "PithJSON"]),
   ]
 )

@@ -44,7 +44,7 @@ public struct TokenGenerator: Sequence, IteratorProtocol {
   private func logits() -> Matrix {
     var start = 0
     while true {
-      let tokens = Array(pending[start..<min(start + Self.prefillRows, pending.count)])
+      let tokens = Array(pending[start..<Swift.min(start + Self.prefillRows, pending.count)])
       let batch = Batch([(sequence: 0, position: cache.lengths[0], tokens: tokens)])
       var run = Inference(batch, cache: cache, pool: pool)
       let states = decoder.states(tokens, &run)

@@ -110,3 +110,28 @@ extension Blocks {
     }
   }
 }
+
+extension Blocks {
+  /// Whether the float16 scales of all blocks are finite. Reads every block.
+  public var hasFiniteScales: Bool {
+    let offsets = format.scaleOffsets
+    return data.withUnsafeBytes { bytes in
+      stride(from: 0, to: bytes.count, by: format.bytes).allSatisfy { block in
+        offsets.allSatisfy { bytes.loadUnaligned(fromByteOffset: block + $0, as: UInt16.self) & 0x7C00 != 0x7C00 }
+      }
+    }
+  }
+}
+
+extension Blocks.Format {
+  /// Where a block's float16 numbers lie.
+  fileprivate var scaleOffsets: [Int] {
+    switch self {
+    case .q4_0, .q5_0, .q8_0, .iq4_NL: [0]
+    case .q4_1, .q5_1, .q4_K, .q5_K: [0, 2]
+    case .q2_K: [80, 82]
+    case .q3_K: [108]
+    case .q6_K: [208]
+    }
+  }
+}

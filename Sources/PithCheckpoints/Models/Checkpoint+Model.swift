@@ -1,6 +1,6 @@
 import PithJSON
 import PithModels
-import PithTokenizers
+import PithTensors
 
 /// The transformer of a checkpoint.
 public enum Model: Sendable {
@@ -15,9 +15,9 @@ extension Checkpoint {
   ///
   /// - Throws: `CheckpointError` naming the file and the member or tensor at fault.
   public func model() throws(CheckpointError) -> Model {
-    if let gguf { return .decoder(try decoder(gguf: gguf)) }
-    let fields = try configurationFields()
-    let architecture = try architecture(fields)
+    if let gguf { return .decoder(try decoder(of: gguf)) }
+    let fields = try Fields.configuration(of: path)
+    guard let architecture = try fields.text("model_type") else { throw fields.bad("'model_type' is missing") }
     if let family = DecoderConfiguration.Family(rawValue: architecture) {
       let prefix = contains("model.embed_tokens.weight") ? "model." : ""
       return .decoder(
@@ -35,16 +35,20 @@ extension Checkpoint {
           names: EncoderNames(family, prefix: prefix)
         ).encoder())
     }
-    throw .badData(path: fields.path, fault: Self.unknown(architecture))
+    throw .badData(path: fields.path, fault: Self.unknown(architecture), mend: "use a model of one of these")
   }
 
-  private func architecture(_ fields: Fields) throws(CheckpointError) -> String {
-    guard let name = try fields.text("model_type") else { throw fields.bad("'model_type' is missing") }
-    return name
+  private func decoder(of gguf: GGUFFile) throws(CheckpointError) -> Decoder {
+    let keys = try GGUFConfiguration(gguf)
+    let json = try JSON(parsing: Bytes(copying: try keys.huggingFace().serialized()), of: path)
+    return try DecoderReader(
+      checkpoint: self, configuration: DecoderConfiguration(Fields(json: json, path: path), family: keys.family),
+      names: .gguf, pairedRotaryRows: keys.pairedRotaryRows, normOffset: 0
+    ).decoder()
   }
 
   static func unknown(_ architecture: String) -> String {
     let known = DecoderConfiguration.Family.allCases.map(\.rawValue) + EncoderConfiguration.Family.allCases.map(\.rawValue)
-    return "architecture '\(architecture)' is not one that Pith knows: \(known.joined(separator: ", "))"
+    return "architecture \(architecture.quoted) is not one that Pith knows: \(known.joined(separator: ", "))"
   }
 }

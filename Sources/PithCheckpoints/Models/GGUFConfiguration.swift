@@ -19,7 +19,7 @@ struct GGUFConfiguration {
       "llama": .llama, "qwen2": .qwen2, "qwen3": .qwen3, "gemma3": .gemma3,
     ]
     guard let family = families[architecture] else {
-      throw .badData(path: gguf.name, fault: Checkpoint.unknown(architecture), mend: "use a model of these")
+      throw .badData(path: gguf.name, fault: Checkpoint.unknown(architecture), mend: "use a model of one of these")
     }
     self.gguf = gguf
     self.architecture = architecture
@@ -86,7 +86,10 @@ struct GGUFConfiguration {
 
   /// Finds the four numbers of Llama 3.1's rule from the divisors that the file stores in its place.
   private func llama3Scaling(headDimension: Int) throws(CheckpointError) -> JSONValue {
-    let divisors = try gguf.vector("rope_freqs.weight", count: headDimension / 2)
+    guard let entry = gguf["rope_freqs.weight"], entry.type == .float32, entry.shape == [headDimension / 2] else {
+      throw bad("tensor 'rope_freqs.weight' must hold \(headDimension / 2) float32 numbers")
+    }
+    let divisors = entry.bytes.array(of: Float.self)
     let base = Float(try number("rope.freq_base") ?? 10_000)
     let plain = Rotary(base: base).frequencies(dimension: headDimension)
     let factor = divisors.max() ?? 1

@@ -16,11 +16,10 @@ public enum PeakMemory {
     #if canImport(Darwin)
       getrusage(RUSAGE_SELF, &usage)
       return usage.ru_maxrss
-    #elseif canImport(Musl)
-      getrusage(RUSAGE_SELF, &usage)
-      return usage.ru_maxrss * 1024
     #else
-      getrusage(__rusage_who_t(bitPattern: RUSAGE_SELF.rawValue), &usage)
+      // The C library's name for this process is an enumerator in one place and a number in another.
+      let thisProcess: Int32 = 0
+      getrusage(thisProcess, &usage)
       return usage.ru_maxrss * 1024
     #endif
   }
