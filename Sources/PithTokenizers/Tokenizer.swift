@@ -118,6 +118,13 @@ public struct Tokenizer: Sendable {
 
   /// Encodes text that has no added tokens but normalized ones.
   private func encodeText(_ text: [UInt8], isBeginning: Bool, _ ids: inout [Int32]) {
+    // A text whose first character is normalized away no longer begins the input.
+    var isBeginning = isBeginning
+    if let normalizer, isBeginning, let lead = text.first {
+      var first = Array(text.prefix(UTF8Text.length(lead: lead)))
+      normalizer.apply(to: &first)
+      isBeginning = !first.isEmpty
+    }
     var text = text
     normalizer?.apply(to: &text)
     for part in added.partsOfNormalizedText(text) {

@@ -42,7 +42,9 @@ struct ReferenceTokenizerTests {
       guard !same else { continue }
       wrong += 1
       if wrong <= 5 {
-        Issue.record("\(name) \(found.debugDescription), pieces \(pieces), not \(reference.debugDescription)")
+        Issue.record(
+          "\(name) \(tokens): \(found.debugDescription), in pieces \(pieces.joined().debugDescription), not \(reference.debugDescription)"
+        )
       }
     }
     #expect(wrong == 0, "\(name)")

@@ -16,6 +16,8 @@ public struct StreamingDecoder: Sendable {
   /// The text that a token completes, or an empty one.
   public mutating func append(_ id: Int32) -> String {
     ids.append(id)
+    // A token that is left out says nothing of how the next one reads.
+    if skipsSpecialTokens, tokenizer.added.tokens[id]?.isSpecial == true { return "" }
     let text = Array(tokenizer.decode(ids, skippingSpecialTokens: skipsSpecialTokens).utf8)
     if text.suffix(3).elementsEqual("\u{FFFD}".utf8) || tokenizer.isByteToken(id) || text.count <= passed.count {
       return ""

@@ -97,5 +97,23 @@ extension Normalizer.UnicodeForm {
       case .nfkd: string.decomposedStringWithCompatibilityMapping
       }
     text = Array(normalized.utf8)
+    if self == .nfc || self == .nfkc { Self.composeHangul(in: &text) }
+  }
+
+  /// Joins a Hangul syllable and a final consonant that follows it, which Foundation leaves apart.
+  private static func composeHangul(in text: inout [UInt8]) {
+    guard text.contains(0xE1) else { return }
+    var scalars: [UInt32] = []
+    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
+      if let last = scalars.last, (0xAC00...0xD7A3).contains(last), (last - 0xAC00) % 28 == 0,
+        (0x11A8...0x11C2).contains(scalar.value)
+      {
+        scalars[scalars.count - 1] = last + scalar.value - 0x11A7
+      } else {
+        scalars.append(scalar.value)
+      }
+    }
+    text = []
+    for scalar in scalars { UTF8Text.append(scalar, to: &text) }
   }
 }

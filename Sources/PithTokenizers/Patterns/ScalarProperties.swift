@@ -42,7 +42,8 @@ struct CategoryCode: Hashable, Sendable {
   var isMark: Bool { (5...7).contains(rawValue) }
   var isNumber: Bool { (8...10).contains(rawValue) }
   var isPunctuation: Bool { (11...17).contains(rawValue) }
-  var isOther: Bool { (25...29).contains(rawValue) }
+  /// Control, format, surrogate and private use; what is unassigned is none of these.
+  var isOther: Bool { (25...28).contains(rawValue) }
 }
 
 /// Properties of scalars that the stages of a tokenizer ask for.

@@ -82,11 +82,7 @@ indirect enum PreTokenizer: Sendable {
     case .byteLevel(let addsPrefixSpace, let pattern):
       if addsPrefixSpace {
         pieces.map { piece, _, output in
-          if let first = String(decoding: piece, as: UTF8.self).unicodeScalars.first,
-            !ScalarProperties.isWhiteSpace(first.value)
-          {
-            output.append(UInt8(ascii: " "))
-          }
+          if piece.first != UInt8(ascii: " ") { output.append(UInt8(ascii: " ")) }
           output += piece
         }
       }
