@@ -5,6 +5,12 @@ public struct TaskError: Error, Equatable, CustomStringConvertible {
   /// What is wrong with it.
   public let fault: String
 
+  /// A fault of a line.
+  public init(line: Int, fault: String) {
+    self.line = line
+    self.fault = fault
+  }
+
   /// One sentence.
   public var description: String { "line \(line): \(fault)" }
 }

@@ -51,7 +51,7 @@ struct SamplingArguments: ParsableArguments {
   var sampling: Sampling { Sampling(temperature: temperature, topK: topK, topP: topP, seed: seed) }
 }
 
-/// A text file from outside.
+/// A text file from outside; a line end of Windows counts as one line feed.
 func readText(_ path: String, for flag: String) throws -> String {
   guard let data = FileManager.default.contents(atPath: path) else {
     throw Failure.missing("\(path): no such file, or it cannot be read; give \(flag) a text file.")
@@ -59,5 +59,5 @@ func readText(_ path: String, for flag: String) throws -> String {
   guard let text = String(validating: data, as: UTF8.self) else {
     throw Failure.data("\(path): the file is not UTF-8 text; convert it first.")
   }
-  return text
+  return text.replacing("\r\n", with: "\n")
 }

@@ -9,7 +9,8 @@ struct Evaluate: ParsableCommand {
     discussion: """
       A decoder reads a text in windows that do not overlap; every token of a window but the first is predicted. \
       With --against, KL(reference ‖ model) in nats and the share of positions at which both find the same token \
-      most likely are measured on the same windows.
+      most likely are measured on the same windows. No token is put before a window, and a line end of Windows is read \
+      as a line feed.
 
         pith evaluate small --text test.txt --max-windows 40 --against model.gguf
         pith evaluate encoder --stsb test.tsv
