@@ -383,8 +383,10 @@ INLINE lanes lesser(lanes a, lanes b) {
   return (lanes)(((ints)a & choice) | ((ints)b & ~choice));
 }
 
-/// e^x to about two units in the last place; 0 below e^−87.
+/// e^x to about two units in the last place; 0 below e^−87; NaN stays NaN.
 INLINE lanes exponential(lanes x) {
+  const lanes given = x;
+  const ints isNumber = x == x;
   const ints vanishes = x < all(-87.3f);
   x = lesser(greater(x, all(-87.3f)), all(88.3f));
   const lanes magic = all(12582912.0f);  // 1.5 · 2²³: adding it rounds to a whole number
@@ -398,7 +400,7 @@ INLINE lanes exponential(lanes x) {
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
   const lanes power = (lanes)((__builtin_convertvector(n, ints) + 127) << 23);
-  return (lanes)((ints)(p * power) & ~vanishes);
+  return (lanes)(((ints)(p * power) & ~vanishes & isNumber) | ((ints)given & ~isNumber));
 }
 
 TARGET static void rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {

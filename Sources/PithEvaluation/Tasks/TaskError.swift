@@ -17,7 +17,8 @@ public struct TaskError: Error, Equatable, CustomStringConvertible {
 
 /// The lines of a text that are not empty, with their numbers from 1.
 func lines(of text: String) -> [(number: Int, text: Substring)] {
-  text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    .map { (number: $0 + 1, text: $1.last == "\r" ? $1.dropLast() : $1) }
+  // A line end of Windows is one character to Swift.
+  text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.enumerated()
+    .map { (number: $0 + 1, text: $1) }
     .filter { !$0.text.isEmpty }
 }
