@@ -67,9 +67,13 @@ let package = Package(
     tests("PithWeightsTests", ["PithWeights", "PithTensors", "CPithKernels"]),
     tests("PithModelsTests", ["PithModels", "PithCheckpoints", "PithWeights", "PithTensors", "PithJSON"]),
     tests("PithTokenizersTests", ["PithTokenizers", "PithJSON"]),
-    tests("PithCheckpointsTests", ["PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithJSON", "PithTokenizers"]),
+    tests(
+      "PithCheckpointsTests",
+      ["PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithJSON", "PithTokenizers"]),
     tests("PithQuantizationTests", ["PithQuantization", "PithWeights", "PithTensors"]),
-    tests("PithCompressionTests", ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors"]),
+    tests(
+      "PithCompressionTests",
+      ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors"]),
     tests("PithEvaluationTests", ["PithEvaluation", "PithGeneration", "PithModels"]),
     tests("PithTests", ["Pith"]),
     tests("PithToolTests", ["PithTool", "PithJSON"]),

@@ -33,7 +33,8 @@ public enum LoadedModel: Sendable {
       let pooling = try checkpoint.pooling(contextLength: encoder.configuration.contextLength)
       self = .text(
         TextEncoder(
-          encoder: encoder, tokenizer: tokenizer, maxTokens: pooling.maxTokens, normalizes: pooling.normalizes,
+          encoder: encoder, tokenizer: tokenizer, maxTokens: pooling.maxTokens,
+          normalizes: pooling.normalizes,
           pool: pool))
     }
   }

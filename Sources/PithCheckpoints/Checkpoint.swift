@@ -28,7 +28,9 @@ public struct Checkpoint: Sendable {
   public init(path: String) throws(CheckpointError) {
     self.path = path
     var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw .missing(path: path) }
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw .missing(path: path)
+    }
     if isFolder.boolValue {
       gguf = nil
       tensors = try SafetensorsFolder.tensors(in: path)
@@ -75,7 +77,9 @@ public struct Checkpoint: Sendable {
     guard let values = Self.decoded(rows: 1, columns: count, type, bytes)?.decoded().values else {
       throw bad("tensor \(name.quoted) has type \(type), which a vector cannot have")
     }
-    guard values.allSatisfy(\.isFinite) else { throw bad("tensor \(name.quoted) holds a number that is not finite") }
+    guard values.allSatisfy(\.isFinite) else {
+      throw bad("tensor \(name.quoted) holds a number that is not finite")
+    }
     return values
   }
 
@@ -90,7 +94,9 @@ public struct Checkpoint: Sendable {
       }
     }
     let (shape, type, bytes) = try tensor(name)
-    guard shape.count == 2 else { throw bad("tensor \(name.quoted) has shape \(shape), but a matrix has two extents") }
+    guard shape.count == 2 else {
+      throw bad("tensor \(name.quoted) has shape \(shape), but a matrix has two extents")
+    }
     guard let matrix = Self.decoded(rows: shape[0], columns: shape[1], type, bytes) else {
       throw bad("tensor \(name.quoted) has type \(type), which Pith cannot multiply; convert the model first")
     }

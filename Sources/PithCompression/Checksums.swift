@@ -26,7 +26,8 @@ public enum Checksums {
       let parts = line.split(separator: " ", maxSplits: 1)
       let name = parts.last.map { $0.drop { $0 == " " || $0 == "*" } } ?? ""
       guard parts.count == 2, parts[0].count == 64, !name.contains("/") else {
-        throw CheckpointError.badData(path: path, fault: "line '\(line.prefix(80))' is no checksum and file name")
+        throw CheckpointError.badData(
+          path: path, fault: "line '\(line.prefix(80))' is no checksum and file name")
       }
       guard try digest("\(folder)/\(name)") == parts[0] else {
         throw CheckpointError.badData(

@@ -94,7 +94,8 @@ public struct Compression: Sendable {
       guard let embeddingBits else { return nil }
       (method, options) = (Self.embeddingMethod, Self.embeddingOptions(embeddingBits))
     case .positions, .segments, .pooler, .classifier: return nil
-    case .query, .key, .value, .attentionOutput, .gate, .up, .down: (method, options) = (self.method, self.options)
+    case .query, .key, .value, .attentionOutput, .gate, .up, .down:
+      (method, options) = (self.method, self.options)
     }
     do { return try method.quantize(map.weight.decoded(), options, on: pool) } catch {
       throw CompressionError(matrix: name, error)

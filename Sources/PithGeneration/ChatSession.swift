@@ -85,7 +85,9 @@ extension LanguageModel {
   /// What chat templates may ask for beside the messages.
   var templateContext: [String: TemplateValue] {
     var context: [String: TemplateValue] = [:]
-    if let id = tokenizer.beginningOfText, let token = tokenizer.token(id) { context["bos_token"] = .string(token) }
+    if let id = tokenizer.beginningOfText, let token = tokenizer.token(id) {
+      context["bos_token"] = .string(token)
+    }
     if let id = tokenizer.endOfText, let token = tokenizer.token(id) { context["eos_token"] = .string(token) }
     return context
   }

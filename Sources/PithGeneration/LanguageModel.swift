@@ -20,7 +20,8 @@ public struct LanguageModel: Sendable {
 
   /// A model from its parts.
   public init(
-    decoder: Decoder, tokenizer: Tokenizer, chatTemplate: ChatTemplate?, endTokens: Set<Int32>, pool: ThreadPool
+    decoder: Decoder, tokenizer: Tokenizer, chatTemplate: ChatTemplate?, endTokens: Set<Int32>,
+    pool: ThreadPool
   ) {
     self.decoder = decoder
     self.tokenizer = tokenizer

@@ -10,12 +10,14 @@ public protocol Transformer: Sendable {
 }
 
 extension Decoder: Transformer {
+  /// Embedding first, then layer by layer.
   public var maps: [Linear] {
     [embedding]
       + layers.flatMap { [$0.query, $0.key, $0.value, $0.attentionOutput, $0.gate, $0.up, $0.down] }
       + [untiedHead].compactMap { $0 }
   }
 
+  /// Layer by layer.
   public var norms: [Norm] {
     layers.flatMap { layer in
       [
@@ -27,11 +29,13 @@ extension Decoder: Transformer {
 }
 
 extension Encoder: Transformer {
+  /// Embedding first, then layer by layer.
   public var maps: [Linear] {
     [embedding, positions] + [segments].compactMap { $0 }
       + layers.flatMap { [$0.query, $0.key, $0.value, $0.attentionOutput, $0.up, $0.down] }
       + (classification.map { [$0.hidden, $0.output] } ?? [])
   }
 
+  /// Layer by layer.
   public var norms: [Norm] { [embeddingNorm] + layers.flatMap { [$0.attentionNorm, $0.feedForwardNorm] } }
 }

@@ -42,7 +42,9 @@ public final class ThreadPool: Sendable {
   public func forEach(count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     guard count > 0 else { return }
     guard !workers.isEmpty, count > grain, crew.reserve() else {
-      for start in stride(from: 0, to: count, by: max(1, grain)) { body(start..<min(start + max(1, grain), count)) }
+      for start in stride(from: 0, to: count, by: max(1, grain)) {
+        body(start..<min(start + max(1, grain), count))
+      }
       return
     }
     withoutActuallyEscaping(body) { body in crew.run(Loop(count: count, grain: max(1, grain), body: body)) }

@@ -110,7 +110,8 @@ public struct Tokenizer: Sendable {
       switch part {
       case .token(let id): ids.append(id)
       case .text(let range):
-        encodeText(range.count == bytes.count ? bytes : Array(bytes[range]), isBeginning: range.lowerBound == 0, &ids)
+        encodeText(
+          range.count == bytes.count ? bytes : Array(bytes[range]), isBeginning: range.lowerBound == 0, &ids)
       }
     }
     return ids
@@ -132,7 +133,8 @@ public struct Tokenizer: Sendable {
       case .token(let id): ids.append(id)
       case .text(let range):
         var pieces = Pieces(
-          range.count == text.count ? text : Array(text[range]), isBeginning: isBeginning && range.lowerBound == 0)
+          range.count == text.count ? text : Array(text[range]),
+          isBeginning: isBeginning && range.lowerBound == 0)
         preTokenizer?.apply(to: &pieces)
         model.encode(pieces, into: &ids)
       }

@@ -117,7 +117,9 @@ extension Blocks {
     let offsets = format.scaleOffsets
     return data.withUnsafeBytes { bytes in
       stride(from: 0, to: bytes.count, by: format.bytes).allSatisfy { block in
-        offsets.allSatisfy { bytes.loadUnaligned(fromByteOffset: block + $0, as: UInt16.self) & 0x7C00 != 0x7C00 }
+        offsets.allSatisfy {
+          bytes.loadUnaligned(fromByteOffset: block + $0, as: UInt16.self) & 0x7C00 != 0x7C00
+        }
       }
     }
   }

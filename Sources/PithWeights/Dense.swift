@@ -49,9 +49,11 @@ extension Dense {
         UnsafeMutableRawPointer(target).copyMemory(
           from: bytes.baseAddress! + row * columns * 4, byteCount: columns * 4)
       case .float16:
-        pith_half_decode(bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
+        pith_half_decode(
+          bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
       case .bfloat16:
-        pith_bfloat_decode(bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
+        pith_bfloat_decode(
+          bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
       }
     }
   }

@@ -23,7 +23,9 @@ struct PackedStorageTests {
     var matrices: [(String, StoredMatrix)] = [
       ("f32", .dense(Dense(rows: rows, columns: columns, format: .float32, values: floats(rows * columns)))),
       ("f16", .dense(Dense(rows: rows, columns: columns, format: .float16, values: halves(rows * columns)))),
-      ("bf16", .dense(Dense(rows: rows, columns: columns, format: .bfloat16, values: halves(rows * columns)))),
+      (
+        "bf16", .dense(Dense(rows: rows, columns: columns, format: .bfloat16, values: halves(rows * columns)))
+      ),
     ]
     for bits in 2...8 {
       for zeros in [true, false] {
@@ -49,8 +51,10 @@ struct PackedStorageTests {
             "codes\(index)\(perRow)",
             .codebook(
               Codebook(
-                rows: rows, columns: columns, bits: 3, codes: bytes(rows * Packing.bytesPerRow(columns, bits: 3)),
-                tables: perRow ? halves(rows * 8) : floats(8), tablePerRow: perRow, groupSize: 5, scales: scales))
+                rows: rows, columns: columns, bits: 3,
+                codes: bytes(rows * Packing.bytesPerRow(columns, bits: 3)),
+                tables: perRow ? halves(rows * 8) : floats(8), tablePerRow: perRow, groupSize: 5,
+                scales: scales))
           ))
       }
     }

@@ -34,7 +34,8 @@ struct CompressionTests {
     let path = temporaryPath()
     defer { try? FileManager.default.removeItem(atPath: path) }
     let source = try Checkpoint(path: Fixtures.path("models/\(name)"))
-    let compression = try Compression(QuantizationMethod.named("rtn")!, QuantizationOptions(bits: 8, groupSize: 8))
+    let compression = try Compression(
+      QuantizationMethod.named("rtn")!, QuantizationOptions(bits: 8, groupSize: 8))
     _ = try compression.run(source, to: path, on: pool)
     let (before, after) = (try states(source), try states(Checkpoint(path: path)))
     let difference = zip(before, after).map { abs($0 - $1) }.max()!

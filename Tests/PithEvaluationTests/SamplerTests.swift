@@ -43,7 +43,8 @@ struct SamplerTests {
     for _ in 0..<20_000 { counts[Int(sampler.sample(logits))] += 1 }
     let chiSquare = Sampler.distribution(logits, sampling).reduce(0.0) { sum, candidate in
       let expected = Double(candidate.probability) * 20_000
-      return sum + (counts[Int(candidate.token)] - expected) * (counts[Int(candidate.token)] - expected) / expected
+      return sum + (counts[Int(candidate.token)] - expected) * (counts[Int(candidate.token)] - expected)
+        / expected
     }
     #expect(chiSquare < 18.5, "χ² = \(chiSquare)")
   }

@@ -6,7 +6,8 @@ import Testing
 /// Small tokenizers of each kind beside what the reference library does (`Tools/make_tokenizer_fixtures.py`).
 struct ReferenceTokenizerTests {
   static let names = [
-    "gpt2", "smollm", "roberta", "llama3", "qwen2", "o200k", "llama2", "gemma", "bert", "bert-cased", "t5", "xlmr",
+    "gpt2", "smollm", "roberta", "llama3", "qwen2", "o200k", "llama2", "gemma", "bert", "bert-cased", "t5",
+    "xlmr",
     "albert", "unigram-bytes",
   ]
   static let texts = try! FixtureFile.json("tokenizers/strings.json").array!.map { $0.string! }
@@ -38,7 +39,8 @@ struct ReferenceTokenizerTests {
       let found = tokenizer.decode(tokens)
       var stream = tokenizer.makeStreamingDecoder()
       let pieces = tokens.map { stream.append($0) } + [stream.finish()]
-      let same = Array(found.utf8) == Array(reference.utf8) && Array(pieces.joined().utf8) == Array(reference.utf8)
+      let same =
+        Array(found.utf8) == Array(reference.utf8) && Array(pieces.joined().utf8) == Array(reference.utf8)
       guard !same else { continue }
       wrong += 1
       if wrong <= 5 {

@@ -73,10 +73,13 @@ struct CommandTests {
 
     let inspect = try CommandRun("inspect", small, "--json")
     #expect(inspect.code == 0, "\(inspect.talk)")
-    #expect(try inspect.json["size_bytes"]!.int! < CommandRun("inspect", tinyModel, "--json").json["size_bytes"]!.int!)
+    #expect(
+      try inspect.json["size_bytes"]!.int! < CommandRun("inspect", tinyModel, "--json").json["size_bytes"]!
+        .int!)
 
     let evaluate = try CommandRun(
-      "evaluate", small, "--text", text, "--window", "16", "--max-windows", "3", "--against", tinyModel, "--json")
+      "evaluate", small, "--text", text, "--window", "16", "--max-windows", "3", "--against", tinyModel,
+      "--json")
     #expect(evaluate.code == 0, "\(evaluate.talk)")
     let quality = try evaluate.json
     for key in ["size_bytes", "bits_per_weight", "bits_per_weight_model", "perplexity", "peak_memory_bytes"] {

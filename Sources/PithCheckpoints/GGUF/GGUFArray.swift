@@ -66,7 +66,8 @@ public struct GGUFArray: Sendable {
       var elements: [Element] = []
       elements.reserveCapacity(count)
       for _ in 0..<count {
-        let length = Int(UInt64(littleEndian: source.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
+        let length = Int(
+          UInt64(littleEndian: source.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
         let start = position + 8
         position = start + length
         elements.append(element(UnsafeRawBufferPointer(rebasing: source[start..<position])))

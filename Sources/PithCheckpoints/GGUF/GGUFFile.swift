@@ -163,11 +163,13 @@ extension GGUFReader {
     entries.reserveCapacity(infos.count)
     for info in infos {
       guard info.offset % UInt64(alignment) == 0 else {
-        throw fault("tensor \(info.name.quoted) is at \(info.offset), which is not a multiple of \(alignment)")
+        throw fault(
+          "tensor \(info.name.quoted) is at \(info.offset), which is not a multiple of \(alignment)")
       }
       guard info.offset <= UInt64(data.count), info.size <= data.count - Int(info.offset) else {
         throw fault(
-          "tensor \(info.name.quoted) takes \(info.size) bytes at \(info.offset), and the data has \(data.count)")
+          "tensor \(info.name.quoted) takes \(info.size) bytes at \(info.offset), and the data has \(data.count)"
+        )
       }
       let start = Int(info.offset)
       entries.append(

@@ -22,7 +22,8 @@ struct GGUFReader {
   /// Steps over `count` bytes and returns where they start.
   mutating func take(_ count: UInt64, _ what: @autoclosure () -> String) throws(CheckpointError) -> Int {
     guard count <= UInt64(remaining) else {
-      throw fault("the file ends within \(what()): \(count) bytes at byte \(position), and it has \(file.count)")
+      throw fault(
+        "the file ends within \(what()): \(count) bytes at byte \(position), and it has \(file.count)")
     }
     defer { position += Int(count) }
     return position

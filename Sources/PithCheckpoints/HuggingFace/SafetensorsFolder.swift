@@ -23,7 +23,8 @@ enum SafetensorsFolder {
     var shards: [String: SafetensorsFile] = [:]
     var tensors: [String: SafetensorsFile.Entry] = [:]
     for member in map {
-      guard let file = member.value.string, !file.isEmpty, !file.contains("/"), !file.contains("\\"), file != "..",
+      guard let file = member.value.string, !file.isEmpty, !file.contains("/"), !file.contains("\\"),
+        file != "..",
         !file.contains("\0")
       else {
         throw .badData(

@@ -26,7 +26,9 @@ public struct ModelContents: Sendable {
         (.attentionOutput, layer.attentionOutputNorm), (.feedForward, layer.feedForwardNorm),
         (.feedForwardOutput, layer.feedForwardOutputNorm),
       ]
-      for (place, norm) in places { if let norm { norms.append((names.name(of: place, layer: index), norm)) } }
+      for (place, norm) in places {
+        if let norm { norms.append((names.name(of: place, layer: index), norm)) }
+      }
     }
     norms.append((names.finalNorm, decoder.finalNorm))
     vectors =
@@ -44,7 +46,8 @@ public struct ModelContents: Sendable {
       norms.append((names.name(of: .attention, layer: index), layer.attentionNorm))
       norms.append((names.name(of: .feedForward, layer: index), layer.feedForwardNorm))
     }
-    var vectors = encoder.maps.compactMap { map in map.bias.map { (names.name(of: map.place) + ".bias", $0) } }
+    var vectors = encoder.maps.compactMap { map in map.bias.map { (names.name(of: map.place) + ".bias", $0) }
+    }
     for (name, norm) in norms {
       vectors.append((name + ".weight", norm.weight))
       if case .layer(let bias) = norm.kind { vectors.append((name + ".bias", bias)) }

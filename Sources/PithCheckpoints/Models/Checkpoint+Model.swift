@@ -17,7 +17,9 @@ extension Checkpoint {
   public func model() throws(CheckpointError) -> Model {
     if let gguf { return .decoder(try decoder(of: gguf)) }
     let fields = try Fields.configuration(of: path)
-    guard let architecture = try fields.text("model_type") else { throw fields.bad("'model_type' is missing") }
+    guard let architecture = try fields.text("model_type") else {
+      throw fields.bad("'model_type' is missing")
+    }
     if let family = DecoderConfiguration.Family(rawValue: architecture) {
       let prefix = contains("model.embed_tokens.weight") ? "model." : ""
       return .decoder(
@@ -42,13 +44,16 @@ extension Checkpoint {
     let keys = try GGUFConfiguration(gguf)
     let json = try JSON(parsing: Bytes(copying: try keys.huggingFace().serialized()), of: path)
     return try DecoderReader(
-      checkpoint: self, configuration: DecoderConfiguration(Fields(json: json, path: path), family: keys.family),
+      checkpoint: self,
+      configuration: DecoderConfiguration(Fields(json: json, path: path), family: keys.family),
       names: .gguf, pairedRotaryRows: keys.pairedRotaryRows, normOffset: 0
     ).decoder()
   }
 
   static func unknown(_ architecture: String) -> String {
-    let known = DecoderConfiguration.Family.allCases.map(\.rawValue) + EncoderConfiguration.Family.allCases.map(\.rawValue)
+    let known =
+      DecoderConfiguration.Family.allCases.map(\.rawValue)
+      + EncoderConfiguration.Family.allCases.map(\.rawValue)
     return "architecture \(architecture.quoted) is not one that Pith knows: \(known.joined(separator: ", "))"
   }
 }

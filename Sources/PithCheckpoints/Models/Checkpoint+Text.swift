@@ -9,7 +9,8 @@ extension Checkpoint {
   public func tokenizer() throws -> Tokenizer {
     if let gguf { return try Tokenizer(try GGUFVocabulary(gguf)) }
     guard let json = try json("tokenizer.json") else {
-      throw CheckpointError.missing(path: path + "/tokenizer.json", mend: "save the model with its fast tokenizer")
+      throw CheckpointError.missing(
+        path: path + "/tokenizer.json", mend: "save the model with its fast tokenizer")
     }
     do {
       return try Tokenizer(tokenizerJSON: json, configuration: try self.json("tokenizer_config.json"))
@@ -38,7 +39,9 @@ extension Checkpoint {
     var ends = Set([tokenizer.endOfText].compactMap { $0 })
     if let gguf {
       for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
-        if let id = gguf.metadata["tokenizer.ggml." + key]?.int.flatMap({ Int32(exactly: $0) }) { ends.insert(id) }
+        if let id = gguf.metadata["tokenizer.ggml." + key]?.int.flatMap({ Int32(exactly: $0) }) {
+          ends.insert(id)
+        }
       }
     }
     for file in ["generation_config.json", "config.json"] {
@@ -62,7 +65,8 @@ extension Checkpoint {
   /// - Throws: `CheckpointError` if the model pools in another way.
   public func pooling(contextLength: Int) throws(CheckpointError) -> Pooling {
     if let json = try json("1_Pooling/config.json") {
-      let isMean = json["pooling_mode_mean_tokens"]?.bool ?? json["pooling_mode"].map { $0.isString("mean") } ?? true
+      let isMean =
+        json["pooling_mode_mean_tokens"]?.bool ?? json["pooling_mode"].map { $0.isString("mean") } ?? true
       guard isMean else {
         throw .badData(
           path: path + "/1_Pooling/config.json", fault: "the model does not pool the mean of its tokens",

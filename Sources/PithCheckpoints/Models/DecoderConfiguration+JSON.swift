@@ -59,7 +59,9 @@ extension DecoderConfiguration {
     let isLocal = try localLayers(fields, family, count: count)
     let everywhere: Rotary
     let local: Rotary
-    if let parameters = try fields.object("rope_parameters"), let global = try parameters.object("full_attention") {
+    if let parameters = try fields.object("rope_parameters"),
+      let global = try parameters.object("full_attention")
+    {
       everywhere = try Rotary(global, scaling: global)
       let sliding = try parameters.object("sliding_attention") ?? global
       local = try Rotary(sliding, scaling: sliding)

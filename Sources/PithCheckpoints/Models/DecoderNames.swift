@@ -19,7 +19,9 @@ public struct DecoderNames: Sendable {
   /// The names in a Hugging Face folder.
   ///
   /// - Parameter prefix: `model.`, or nothing in a checkpoint without an output head.
-  public static func huggingFace(_ family: DecoderConfiguration.Family, prefix: String = "model.") -> DecoderNames {
+  public static func huggingFace(_ family: DecoderConfiguration.Family, prefix: String = "model.")
+    -> DecoderNames
+  {
     let gemma = family == .gemma3
     return DecoderNames(
       layer: prefix + "layers.",

@@ -19,7 +19,8 @@ struct GGUFConfiguration {
       "llama": .llama, "qwen2": .qwen2, "qwen3": .qwen3, "gemma3": .gemma3,
     ]
     guard let family = families[architecture] else {
-      throw .badData(path: gguf.name, fault: Checkpoint.unknown(architecture), mend: "use a model of one of these")
+      throw .badData(
+        path: gguf.name, fault: Checkpoint.unknown(architecture), mend: "use a model of one of these")
     }
     self.gguf = gguf
     self.architecture = architecture
@@ -80,13 +81,16 @@ struct GGUFConfiguration {
     guard kind == "linear" else {
       throw bad("rotary scaling \(kind.quoted) is not one that Pith knows: none, linear")
     }
-    guard let factor = try number("rope.scaling.factor") else { throw bad("'rope.scaling.factor' is missing") }
+    guard let factor = try number("rope.scaling.factor") else {
+      throw bad("'rope.scaling.factor' is missing")
+    }
     return factor == 1 ? nil : ["rope_type": "linear", "factor": .double(factor)]
   }
 
   /// Finds the four numbers of Llama 3.1's rule from the divisors that the file stores in its place.
   private func llama3Scaling(headDimension: Int) throws(CheckpointError) -> JSONValue {
-    guard let entry = gguf["rope_freqs.weight"], entry.type == .float32, entry.shape == [headDimension / 2] else {
+    guard let entry = gguf["rope_freqs.weight"], entry.type == .float32, entry.shape == [headDimension / 2]
+    else {
       throw bad("tensor 'rope_freqs.weight' must hold \(headDimension / 2) float32 numbers")
     }
     let divisors = entry.bytes.array(of: Float.self)
@@ -110,7 +114,9 @@ struct GGUFConfiguration {
   }
 
   private func vocabularySize() throws(CheckpointError) -> Int {
-    guard let rows = gguf["token_embd.weight"]?.shape.first else { throw bad("'token_embd.weight' is missing") }
+    guard let rows = gguf["token_embd.weight"]?.shape.first else {
+      throw bad("'token_embd.weight' is missing")
+    }
     return rows
   }
 
@@ -134,7 +140,8 @@ struct GGUFConfiguration {
   private func number(_ key: String) throws(CheckpointError) -> Double? {
     guard let value = value(key) else { return nil }
     // The shortest decimal that is the same float32: what a person would have written.
-    guard let number = value.double, number.isFinite, number > 0, let short = Double("\(Float(number))") else {
+    guard let number = value.double, number.isFinite, number > 0, let short = Double("\(Float(number))")
+    else {
       throw bad("'\(architecture).\(key)' must be a positive number")
     }
     return short

@@ -50,14 +50,17 @@ enum StorageDescription: Equatable {
     guard let quantization = try configuration.object("quantization_config") else { return [:] }
     let method = try quantization.text("quant_method") ?? "unknown"
     guard method == "pith" else {
-      throw configuration.bad("the weights are quantized by \(method.quoted), which Pith does not read; use the original model")
+      throw configuration.bad(
+        "the weights are quantized by \(method.quoted), which Pith does not read; use the original model")
     }
     guard quantization.json["format_version"]?.int == version else {
       throw configuration.bad("'format_version' is not \(version); a newer Pith wrote this model")
     }
     var descriptions: [String: StorageDescription] = [:]
     for member in try quantization.object("matrices")?.json.object ?? .empty {
-      guard member.value.kind == .object else { throw configuration.bad("matrix \(member.key.quoted) is no object") }
+      guard member.value.kind == .object else {
+        throw configuration.bad("matrix \(member.key.quoted) is no object")
+      }
       descriptions[member.key] = try StorageDescription(Fields(json: member.value, path: configuration.path))
     }
     return descriptions
@@ -87,7 +90,8 @@ enum StorageDescription: Equatable {
     case "blocks":
       let name = try fields.text("format")
       guard let format = Blocks.Format.allCases.first(where: { $0.name == name }) else {
-        throw fields.bad("'format' must be one of \(Blocks.Format.allCases.map(\.name).joined(separator: ", "))")
+        throw fields.bad(
+          "'format' must be one of \(Blocks.Format.allCases.map(\.name).joined(separator: ", "))")
       }
       self = .blocks(rows: rows, columns: columns, format: format)
     case let other:
@@ -106,7 +110,8 @@ enum StorageDescription: Equatable {
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let scales):
       [
         "storage": "codebook", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),
-        "group_size": .int(groupSize), "table": tablePerRow ? "row" : "matrix", "scales": .string(scales.rawValue),
+        "group_size": .int(groupSize), "table": tablePerRow ? "row" : "matrix",
+        "scales": .string(scales.rawValue),
       ]
     case .blocks(let rows, let columns, let format):
       ["storage": "blocks", "rows": .int(rows), "columns": .int(columns), "format": .string(format.name)]

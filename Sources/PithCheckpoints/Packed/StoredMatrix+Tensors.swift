@@ -15,11 +15,14 @@ extension StoredMatrix {
   /// - Parameter tensor: the tensor of a role, if the file has it.
   /// - Throws: `StorageFault` if a tensor is missing, of another type or shape, or holds a number that is not finite.
   init(_ description: StorageDescription, tensor: (String) -> Tensor?) throws(StorageFault) {
-    func bytes(_ role: String, _ type: NamedTensor.ElementType, _ shape: [Int]) throws(StorageFault) -> Bytes {
+    func bytes(_ role: String, _ type: NamedTensor.ElementType, _ shape: [Int]) throws(StorageFault) -> Bytes
+    {
       guard let found = tensor(role) else { throw StorageFault(sentence: "its tensor '\(role)' is missing") }
       guard found.type == type.rawValue, found.shape == shape else {
         throw StorageFault(
-          sentence: "its tensor '\(role)' is \(found.type) \(found.shape), but \(type.rawValue) \(shape) is described")
+          sentence:
+            "its tensor '\(role)' is \(found.type) \(found.shape), but \(type.rawValue) \(shape) is described"
+        )
       }
       guard isFinite(found.bytes, type) else {
         throw StorageFault(sentence: "its tensor '\(role)' holds a number that is not finite")
@@ -34,7 +37,8 @@ extension StoredMatrix {
           rows: rows, columns: columns, bits: bits, groupSize: groupSize,
           codes: try bytes("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
           scales: try bytes("scales", .float16, [rows, groups]),
-          zeros: symmetric ? nil : try bytes("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)])))
+          zeros: symmetric
+            ? nil : try bytes("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)])))
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let kind):
       let groups = (columns + groupSize - 1) / groupSize
       let scales: Codebook.Scales? =
@@ -71,7 +75,8 @@ extension StoredMatrix {
 private func isFinite(_ bytes: Bytes, _ type: NamedTensor.ElementType) -> Bool {
   func all<Bits: FixedWidthInteger & BitwiseCopyable>(_: Bits.Type, _ exponent: Bits) -> Bool {
     bytes.withUnsafeBytes { source in
-      stride(from: 0, to: source.count - MemoryLayout<Bits>.size + 1, by: MemoryLayout<Bits>.size).allSatisfy {
+      stride(from: 0, to: source.count - MemoryLayout<Bits>.size + 1, by: MemoryLayout<Bits>.size).allSatisfy
+      {
         source.loadUnaligned(fromByteOffset: $0, as: Bits.self) & exponent != exponent
       }
     }

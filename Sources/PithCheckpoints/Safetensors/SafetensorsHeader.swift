@@ -72,7 +72,8 @@ struct SafetensorsHeader {
     let range = offsets[0]..<offsets[1]
     guard let size = type.byteCount(shape), size == range.count else {
       throw fault(
-        "tensor \(key.quoted) has \(range.count) bytes, which is not what \(typeName) of shape \(shape) takes")
+        "tensor \(key.quoted) has \(range.count) bytes, which is not what \(typeName) of shape \(shape) takes"
+      )
     }
     entries.append(.init(name: key, type: type, shape: shape, bytes: data[range]))
     return range

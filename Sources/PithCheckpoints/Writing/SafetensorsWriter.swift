@@ -49,7 +49,9 @@ final class SafetensorsWriter {
     precondition(header.count <= room, "the header outgrew the room that its names were given")
     header += [UInt8](repeating: UInt8(ascii: " "), count: room - header.count)
     try file.seek(to: 0)
-    try Bytes(copying: [UInt64(room).littleEndian]).withUnsafeBytes { bytes throws(CheckpointError) in try file.append(bytes) }
+    try Bytes(copying: [UInt64(room).littleEndian]).withUnsafeBytes { bytes throws(CheckpointError) in
+      try file.append(bytes)
+    }
     try Bytes(copying: header).withUnsafeBytes { bytes throws(CheckpointError) in try file.append(bytes) }
     try file.close()
   }

@@ -23,12 +23,14 @@ public final class StagedFolder {
         path: target, fault: "it already exists", mend: "choose another name, or pass --force to replace it")
     }
     let url = URL(filePath: target)
-    staging = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial-\(getpid())").path
+    staging =
+      url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial-\(getpid())").path
     // What a killed process with this very number left behind.
     try? FileManager.default.removeItem(atPath: staging)
     if mkdir(staging, 0o777) != 0 {
       throw .cannotCreate(
-        path: target, fault: String(cString: strerror(errno)).lowercased(), mend: "choose a place that can be written to")
+        path: target, fault: String(cString: strerror(errno)).lowercased(),
+        mend: "choose a place that can be written to")
     }
   }
 
@@ -49,7 +51,8 @@ public final class StagedFolder {
   ///
   /// - Throws: `CheckpointError` if it cannot be written completely.
   public func write(_ bytes: [UInt8], to name: String) throws(CheckpointError) {
-    try Bytes(copying: bytes).withUnsafeBytes { buffer throws(CheckpointError) in try write(buffer, to: name) }
+    try Bytes(copying: bytes).withUnsafeBytes { buffer throws(CheckpointError) in try write(buffer, to: name)
+    }
   }
 
   /// Where a file of the folder lies until the folder appears.
@@ -77,7 +80,8 @@ public final class StagedFolder {
 
   private func failure() -> CheckpointError {
     .cannotCreate(
-      path: target, fault: String(cString: strerror(errno)).lowercased(), mend: "choose another name, or remove what is there")
+      path: target, fault: String(cString: strerror(errno)).lowercased(),
+      mend: "choose another name, or remove what is there")
   }
 
   private static func sync(_ folder: String) {

@@ -88,7 +88,8 @@ public struct LanguageEvaluation: Sendable {
           referenceLogits?.values.withUnsafeBufferPointer { reference in
             let truth = reference.baseAddress! + row * logits.columns
             sums.divergence += Double(pith_kl_divergence(truth, scores, logits.columns))
-            sums.agreements += pith_argmax(truth, logits.columns) == pith_argmax(scores, logits.columns) ? 1 : 0
+            sums.agreements +=
+              pith_argmax(truth, logits.columns) == pith_argmax(scores, logits.columns) ? 1 : 0
           }
         }
       }

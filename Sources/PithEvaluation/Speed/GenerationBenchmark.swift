@@ -31,7 +31,8 @@ public struct GenerationBenchmark: Sendable {
   /// Runs the benchmark. Throughputs are those of the fastest repetition; latencies are of all.
   ///
   /// - Parameter progress: called after each repetition with how many are done, the uncounted first included.
-  public func run(_ decoder: Decoder, pool: ThreadPool, progress: (Int) -> Void = { _ in }) -> GenerationSpeed {
+  public func run(_ decoder: Decoder, pool: ThreadPool, progress: (Int) -> Void = { _ in }) -> GenerationSpeed
+  {
     var random = SeededGenerator(seed: 1)
     let vocabulary = Int32(decoder.configuration.vocabularySize)
     let prompt = (0..<promptTokens).map { _ in Int32.random(in: 0..<vocabulary, using: &random) }

@@ -20,7 +20,9 @@ public struct Classification: Sendable {
       sentences.append(String(fields[0]))
       labels.append(label)
     }
-    guard !labels.isEmpty else { throw TaskError(line: 1, fault: "at least one sentence is needed below the header") }
+    guard !labels.isEmpty else {
+      throw TaskError(line: 1, fault: "at least one sentence is needed below the header")
+    }
     (self.sentences, self.labels) = (sentences, labels)
   }
 

@@ -72,7 +72,9 @@ public struct TextEncoder: Sendable {
     _ texts: [String], _ body: (_ places: [Int], Batch, Matrix, inout Inference) -> Void
   ) {
     let encoded = texts.map(tokens)
-    var waiting = encoded.indices.filter { !encoded[$0].isEmpty }.sorted { encoded[$0].count < encoded[$1].count }[...]
+    var waiting = encoded.indices.filter { !encoded[$0].isEmpty }.sorted {
+      encoded[$0].count < encoded[$1].count
+    }[...]
     while let first = waiting.first {
       var rows = encoded[first].count
       var places = [first]

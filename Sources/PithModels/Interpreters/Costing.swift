@@ -27,13 +27,16 @@ public struct Costing: Operations {
   /// - Parameter past: how many positions before the batch a decoder's tokens attend to.
   public init(past: Int = 0) { self.past = past }
 
+  /// Counts the bytes of the rows.
   public mutating func embed(_ rows: [Int32], from table: Linear, scale: Float) -> Value {
     weightBytes += rows.count * table.weight.byteCount / table.weight.rows
     return Value(rows: rows.count, columns: table.weight.columns)
   }
 
+  /// Costs nothing that is counted.
   public func normalize(_ x: Value, _ norm: Norm) -> Value { x }
 
+  /// Counts each product and each byte of the weights.
   public mutating func project(_ x: Value, _ maps: [Linear]) -> [Value] {
     maps.map { map in
       multiplyAdds += x.rows * map.weight.rows * map.weight.columns
@@ -42,9 +45,13 @@ public struct Costing: Operations {
     }
   }
 
+  /// Costs nothing that is counted.
   public func rotate(_ x: Value, headDimension: Int, _ rotary: Rotary) -> Value { x }
 
-  public mutating func attend(_ queries: Value, _ keys: Value, _ values: Value, _ attention: Attention) -> Value {
+  /// Counts the products with the keys and values that are seen.
+  public mutating func attend(_ queries: Value, _ keys: Value, _ values: Value, _ attention: Attention)
+    -> Value
+  {
     let seen: Int =
       switch attention.reach {
       case .everywhere: queries.rows * queries.rows
@@ -54,11 +61,15 @@ public struct Costing: Operations {
     return queries
   }
 
+  /// Costs nothing that is counted.
   public func gate(_ gate: Value, _ up: Value, _ activation: Activation) -> Value { gate }
 
+  /// Costs nothing that is counted.
   public func activate(_ x: Value, _ activation: Activation) -> Value { x }
 
+  /// Costs nothing that is counted.
   public func add(_ a: Value, _ b: Value) -> Value { a }
 
+  /// Costs nothing that is counted.
   public func select(_ x: Value, rows: [Int]) -> Value { Value(rows: rows.count, columns: x.columns) }
 }

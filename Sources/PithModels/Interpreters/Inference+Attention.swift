@@ -29,7 +29,8 @@ extension Inference {
   }
 
   /// Attention of a decoder over the cache.
-  func attendBefore(_ queries: Matrix, _ attention: Attention, window: Int?, _ cache: KeyValueCache) -> Matrix {
+  func attendBefore(_ queries: Matrix, _ attention: Attention, window: Int?, _ cache: KeyValueCache) -> Matrix
+  {
     let dimension = attention.headDimension
     let group = attention.heads / attention.keyValueHeads
     let tiles = batch.runs.flatMap { run in
@@ -43,7 +44,8 @@ extension Inference {
           let (run, rows) = tiles[task / attention.keyValueHeads]
           let head = task % attention.keyValueHeads
           let memory = HeadMemory(
-            keys: cache.keys(sequence: run.sequence, layer: attention.layer, head: head), keyStride: dimension,
+            keys: cache.keys(sequence: run.sequence, layer: attention.layer, head: head),
+            keyStride: dimension,
             values: cache.values(sequence: run.sequence, layer: attention.layer, head: head),
             valueStride: cache.valueStride)
           func seen(_ index: Int) -> Range<Int> {
@@ -71,7 +73,8 @@ extension Inference {
   }
 
   /// Attention of an encoder: each token sees its whole sequence.
-  func attendEverywhere(_ queries: Matrix, _ keys: Matrix, _ values: Matrix, _ attention: Attention) -> Matrix {
+  func attendEverywhere(_ queries: Matrix, _ keys: Matrix, _ values: Matrix, _ attention: Attention) -> Matrix
+  {
     let dimension = attention.headDimension
     let width = attention.heads * dimension
     return output(of: queries) { source, target in

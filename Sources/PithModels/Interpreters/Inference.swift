@@ -34,18 +34,21 @@ public struct Inference: Operations {
     self.pool = pool
     for run in batch.runs {
       if let cache {
-        precondition(run.position + run.rows.count <= cache.capacity, "the cache holds \(cache.capacity) positions")
+        precondition(
+          run.position + run.rows.count <= cache.capacity, "the cache holds \(cache.capacity) positions")
       }
     }
     cache?.advance(batch)
   }
 
+  /// Decodes the rows of the tokens.
   public func embed(_ rows: [Int32], from table: Linear, scale: Float) -> Matrix {
     var x = table.weight.decoded(rows: rows.map(Int.init))
     if scale != 1 { for index in x.values.indices { x.values[index] *= scale } }
     return x
   }
 
+  /// Normalizes run by run.
   public func normalize(_ x: Matrix, _ norm: Norm) -> Matrix {
     let width = norm.weight.count
     let runs = x.values.count / width
@@ -61,6 +64,7 @@ public struct Inference: Operations {
     }
   }
 
+  /// Multiplies with the packed weights and adds the biases.
   public func project(_ x: Matrix, _ maps: [Linear]) -> [Matrix] {
     maps.map { map in
       var y = map.weight.multiply(x, on: pool)
@@ -73,6 +77,7 @@ public struct Inference: Operations {
     }
   }
 
+  /// Turns pairs by angles that are computed once per batch.
   public mutating func rotate(_ x: Matrix, headDimension: Int, _ rotary: Rotary) -> Matrix {
     let pairs = headDimension / 2
     let angles = angles(rotary, headDimension: headDimension)
@@ -97,6 +102,7 @@ public struct Inference: Operations {
     return x
   }
 
+  /// Attends over the cache, or over the batch itself in an encoder.
   public func attend(_ queries: Matrix, _ keys: Matrix, _ values: Matrix, _ attention: Attention) -> Matrix {
     switch attention.reach {
     case .before(let window):
@@ -108,6 +114,7 @@ public struct Inference: Operations {
     }
   }
 
+  /// Activates the gate and multiplies.
   public func gate(_ gate: Matrix, _ up: Matrix, _ activation: Activation) -> Matrix {
     var result = activate(gate, activation)
     up.values.withUnsafeBufferPointer { up in
@@ -119,6 +126,7 @@ public struct Inference: Operations {
     return result
   }
 
+  /// Applies the nonlinearity.
   public func activate(_ x: Matrix, _ activation: Activation) -> Matrix {
     map(x, grain: 8192, count: x.values.count) { range, source, target in
       let (from, to, count) = (source + range.lowerBound, target + range.lowerBound, range.count)
@@ -132,6 +140,7 @@ public struct Inference: Operations {
     }
   }
 
+  /// Adds element by element.
   public func add(_ a: Matrix, _ b: Matrix) -> Matrix {
     var sum = a
     b.values.withUnsafeBufferPointer { b in
@@ -143,6 +152,7 @@ public struct Inference: Operations {
     return sum
   }
 
+  /// Copies the rows.
   public func select(_ x: Matrix, rows: [Int]) -> Matrix {
     Matrix(rows: rows.count, columns: x.columns, values: rows.flatMap { x[row: $0] })
   }

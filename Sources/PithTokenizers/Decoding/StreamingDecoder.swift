@@ -19,7 +19,9 @@ public struct StreamingDecoder: Sendable {
     // A token that is left out says nothing of how the next one reads.
     if skipsSpecialTokens, tokenizer.added.tokens[id]?.isSpecial == true { return "" }
     let text = Array(tokenizer.decode(ids, skippingSpecialTokens: skipsSpecialTokens).utf8)
-    if text.suffix(3).elementsEqual("\u{FFFD}".utf8) || tokenizer.isByteToken(id) || text.count <= passed.count {
+    if text.suffix(3).elementsEqual("\u{FFFD}".utf8) || tokenizer.isByteToken(id)
+      || text.count <= passed.count
+    {
       return ""
     }
     return pass(text, keeping: [id])

@@ -21,7 +21,8 @@ indirect enum TokenDecoder: Sendable {
       return pieces.enumerated().map { index, piece in
         var word = piece
         if index > 0 {
-          word = piece.starts(with: prefix) ? Array(piece.dropFirst(prefix.count)) : [UInt8(ascii: " ")] + piece
+          word =
+            piece.starts(with: prefix) ? Array(piece.dropFirst(prefix.count)) : [UInt8(ascii: " ")] + piece
         }
         return cleansUp ? Self.cleanedUp(word) : word
       }
@@ -35,7 +36,9 @@ indirect enum TokenDecoder: Sendable {
       return pieces.map { piece in
         var rest = piece[...]
         for _ in 0..<start where rest.starts(with: content) { rest = rest.dropFirst(content.count) }
-        for _ in 0..<stop where rest.suffix(content.count).elementsEqual(content) { rest = rest.dropLast(content.count) }
+        for _ in 0..<stop where rest.suffix(content.count).elementsEqual(content) {
+          rest = rest.dropLast(content.count)
+        }
         return Array(rest)
       }
     case .replace(let pattern, let content):
@@ -62,7 +65,9 @@ indirect enum TokenDecoder: Sendable {
 
   /// The byte that a token such as `<0x0A>` stands for.
   static func byte(of token: [UInt8]) -> UInt8? {
-    guard token.count == 6, token.starts(with: Array("<0x".utf8)), token[5] == UInt8(ascii: ">") else { return nil }
+    guard token.count == 6, token.starts(with: Array("<0x".utf8)), token[5] == UInt8(ascii: ">") else {
+      return nil
+    }
     return UInt8(String(decoding: token[3..<5], as: UTF8.self), radix: 16)
   }
 

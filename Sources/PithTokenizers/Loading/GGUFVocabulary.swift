@@ -44,7 +44,8 @@ public struct GGUFVocabulary: Sendable {
   /// - Throws: `TokenizerError` if the model, or the way to cut text, is not one that is understood.
   public func tokenizerJSON() throws(TokenizerError) -> [UInt8] {
     guard types.isEmpty || types.count == tokens.count, scores.isEmpty || scores.count == tokens.count else {
-      throw TokenizerError("The vocabulary has \(tokens.count) tokens, but not as many types or scores; convert it again.")
+      throw TokenizerError(
+        "The vocabulary has \(tokens.count) tokens, but not as many types or scores; convert it again.")
     }
     var text = JSONText()
     text.append("{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":")
@@ -59,7 +60,9 @@ public struct GGUFVocabulary: Sendable {
     case "llama": try appendSentencePieces(&text)
     case "bert": appendWordPieces(&text)
     case "t5": try appendUnigram(&text)
-    default: throw TokenizerError("The tokenizer model '\(model)' is not one that Pith knows: gpt2, llama, bert, t5.")
+    default:
+      throw TokenizerError(
+        "The tokenizer model '\(model)' is not one that Pith knows: gpt2, llama, bert, t5.")
     }
     text.append("}}")
     return text.bytes
@@ -97,17 +100,23 @@ public struct GGUFVocabulary: Sendable {
       ]
     case "bert":
       return [
-        "normalizer": ["type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "lowercase": true],
+        "normalizer": [
+          "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "lowercase": true,
+        ],
         "pre_tokenizer": ["type": "BertPreTokenizer"], "post_processor": bertProcessor(),
         "decoder": ["type": "WordPiece", "prefix": "##", "cleanup": true],
       ]
     case "t5":
       let map: JSONValue =
         characterMap.isEmpty
-        ? .null : ["type": "Precompiled", "precompiled_charsmap": .string(Data(characterMap).base64EncodedString())]
-      let mark: JSONValue = ["type": "Metaspace", "replacement": "▁", "prepend_scheme": addsSpace ?? true ? "always" : "never"]
+        ? .null
+        : ["type": "Precompiled", "precompiled_charsmap": .string(Data(characterMap).base64EncodedString())]
+      let mark: JSONValue = [
+        "type": "Metaspace", "replacement": "▁", "prepend_scheme": addsSpace ?? true ? "always" : "never",
+      ]
       return [
-        "normalizer": map, "pre_tokenizer": mark, "post_processor": postProcessor(beginning: addsBeginning ?? false),
+        "normalizer": map, "pre_tokenizer": mark,
+        "post_processor": postProcessor(beginning: addsBeginning ?? false),
         "decoder": mark,
       ]
     default:
@@ -136,7 +145,10 @@ public struct GGUFVocabulary: Sendable {
       return ["type": "Sequence", "pretokenizers": [split, byteLevel(cuts: false)]]
     }
     func byteLevel(cuts: Bool) -> JSONValue {
-      ["type": "ByteLevel", "add_prefix_space": .bool(addsSpace ?? false), "trim_offsets": false, "use_regex": .bool(cuts)]
+      [
+        "type": "ByteLevel", "add_prefix_space": .bool(addsSpace ?? false), "trim_offsets": false,
+        "use_regex": .bool(cuts),
+      ]
     }
     switch pre {
     case "gpt-2", "default", "": return (.null, byteLevel(cuts: true))
@@ -166,7 +178,8 @@ public struct GGUFVocabulary: Sendable {
     if parts.count == 1 { return .null }
     let second: JSONValue = ["Sequence": ["id": "B", "type_id": 1]]
     return [
-      "type": "TemplateProcessing", "single": .array(parts), "pair": .array(parts + [second]), "special_tokens": known,
+      "type": "TemplateProcessing", "single": .array(parts), "pair": .array(parts + [second]),
+      "special_tokens": known,
     ]
   }
 
@@ -194,9 +207,12 @@ public struct GGUFVocabulary: Sendable {
 
   /// Sentencepiece merges neighbours whose union is a token, the best score first: the list of merges says the same.
   private func appendSentencePieces(_ text: inout JSONText) throws(TokenizerError) {
-    guard !scores.isEmpty else { throw TokenizerError("The vocabulary has no scores; convert the model again.") }
+    guard !scores.isEmpty else {
+      throw TokenizerError("The vocabulary has no scores; convert the model again.")
+    }
     let unknown = special["unk"] ?? types.firstIndex(of: 2)
-    let name: JSONValue = unknown.flatMap { tokens.indices.contains($0) ? .string(self.name($0)) : nil } ?? .null
+    let name: JSONValue =
+      unknown.flatMap { tokens.indices.contains($0) ? .string(self.name($0)) : nil } ?? .null
     text.append("\"type\":\"BPE\",\"byte_fallback\":true,\"fuse_unk\":true,\"unk_token\":")
     text.append(name)
     text.append(",")
@@ -248,8 +264,11 @@ public struct GGUFVocabulary: Sendable {
   }
 
   private func appendUnigram(_ text: inout JSONText) throws(TokenizerError) {
-    guard !scores.isEmpty else { throw TokenizerError("The vocabulary has no scores; convert the model again.") }
-    text.append("\"type\":\"Unigram\",\"unk_id\":\(special["unk"] ?? types.firstIndex(of: 2) ?? 0),\"vocab\":[")
+    guard !scores.isEmpty else {
+      throw TokenizerError("The vocabulary has no scores; convert the model again.")
+    }
+    text.append(
+      "\"type\":\"Unigram\",\"unk_id\":\(special["unk"] ?? types.firstIndex(of: 2) ?? 0),\"vocab\":[")
     for (id, token) in tokens.enumerated() {
       if id > 0 { text.append(",") }
       text.append("[")
@@ -283,7 +302,8 @@ extension Tokenizer {
       json = try JSON(parsing: text)
       configuration = try JSON(parsing: names)
     } catch {
-      throw TokenizerError("The vocabulary names a token twice, or is not text (\(error)); convert the model again.")
+      throw TokenizerError(
+        "The vocabulary names a token twice, or is not text (\(error)); convert the model again.")
     }
     try self.init(tokenizerJSON: json, configuration: configuration)
   }

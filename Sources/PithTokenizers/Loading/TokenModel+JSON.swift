@@ -17,8 +17,11 @@ extension TokenModel {
     case "Unigram": self = .unigram(try Unigram(json))
     case "WordLevel":
       let vocabulary = try Vocabulary(json["vocab"], isByteLevel: isByteLevel)
-      self = .words(WordLevel(vocabulary: vocabulary, unknown: vocabulary.optional(json["unk_token"]?.string)))
-    case let type: throw TokenizerError("The model '\(type)' is not one that Pith knows: BPE, WordPiece, Unigram, WordLevel.")
+      self = .words(
+        WordLevel(vocabulary: vocabulary, unknown: vocabulary.optional(json["unk_token"]?.string)))
+    case let type:
+      throw TokenizerError(
+        "The model '\(type)' is not one that Pith knows: BPE, WordPiece, Unigram, WordLevel.")
     }
   }
 
@@ -40,7 +43,8 @@ extension Vocabulary {
     self.init(capacity: members.count)
     for member in members {
       guard let id = member.value.int, let content = member.name.utf8 else {
-        throw TokenizerError("A token of the vocabulary has no whole number as its id; save the tokenizer again.")
+        throw TokenizerError(
+          "A token of the vocabulary has no whole number as its id; save the tokenizer again.")
       }
       var bytes = content
       if isByteLevel {
@@ -101,10 +105,13 @@ extension BytePairEncoding {
         return bytes
       }
       let (first, second) = (bytes(left), bytes(right))
-      let whole = first + second.dropFirst(second.starts(with: options.continuingPrefix) ? options.continuingPrefix.count : 0)
+      let whole =
+        first
+        + second.dropFirst(second.starts(with: options.continuingPrefix) ? options.continuingPrefix.count : 0)
       let ids = (vocabulary.id(of: first), vocabulary.id(of: second), vocabulary.id(of: whole))
       guard ids.0 >= 0, ids.1 >= 0, ids.2 >= 0 else {
-        throw TokenizerError("Merge \(rank) names a token that is not in the vocabulary; save the tokenizer again.")
+        throw TokenizerError(
+          "Merge \(rank) names a token that is not in the vocabulary; save the tokenizer again.")
       }
       merges.insert(ids.0, ids.1, rank: rank, merged: ids.2)
     }
@@ -131,14 +138,16 @@ extension Unigram {
     var scores: [Double] = []
     for (id, entry) in entries.enumerated() {
       guard let token = entry[0]?.utf8, let score = entry[1]?.double, score.isFinite else {
-        throw TokenizerError("Token \(id) of the vocabulary has no content or no finite score; save the tokenizer again.")
+        throw TokenizerError(
+          "Token \(id) of the vocabulary has no content or no finite score; save the tokenizer again.")
       }
       try vocabulary.insert(token, id: id)
       scores.append(score)
     }
     let unknown = json["unk_id"]?.int
     if let unknown, !scores.indices.contains(unknown) {
-      throw TokenizerError("The unknown token's id \(unknown) is not in the vocabulary; save the tokenizer again.")
+      throw TokenizerError(
+        "The unknown token's id \(unknown) is not in the vocabulary; save the tokenizer again.")
     }
     self.init(
       vocabulary, scores: scores, unknown: unknown.map { Int32($0) },

@@ -12,7 +12,8 @@ extension Tokenizer {
       throw TokenizerError("The tokenizer has no model; save it again with the tokenizers library.")
     }
     normalizer = try json.step("normalizer").map { step throws(TokenizerError) in try Normalizer(step) }
-    preTokenizer = try json.step("pre_tokenizer").map { step throws(TokenizerError) in try PreTokenizer(step) }
+    preTokenizer = try json.step("pre_tokenizer").map { step throws(TokenizerError) in try PreTokenizer(step)
+    }
     decoder = try json.step("decoder").map { step throws(TokenizerError) in try TokenDecoder(step) }
     isByteLevel = preTokenizer?.isByteLevel ?? false
     model = try TokenModel(modelJSON, isByteLevel: isByteLevel)
@@ -96,7 +97,8 @@ extension Normalizer {
     case "NFKD": self = .unicode(.nfkd)
     case "Lowercase": self = .lowercase
     case "Strip":
-      self = .strip(left: json.flag("strip_left", default: true), right: json.flag("strip_right", default: true))
+      self = .strip(
+        left: json.flag("strip_left", default: true), right: json.flag("strip_right", default: true))
     case "StripAccents": self = .stripAccents
     case "Replace": self = .replace(try json.pattern(), with: Array(try json.text("content").utf8))
     case "Prepend": self = .prepend(Array(try json.text("prepend").utf8))
@@ -110,7 +112,8 @@ extension Normalizer {
     case "Precompiled": self = .precompiled(try PrecompiledMap(base64: try json.text("precompiled_charsmap")))
     case "Nmt": self = .nmt
     case "ByteLevel": self = .byteLevel
-    case let type: throw TokenizerError("The normalizer '\(type)' is not one that Pith knows; use another tokenizer.")
+    case let type:
+      throw TokenizerError("The normalizer '\(type)' is not one that Pith knows; use another tokenizer.")
     }
   }
 }
@@ -148,7 +151,8 @@ extension SplitBehavior {
   init(_ json: JSON) throws(TokenizerError) {
     let name = try json.text("behavior")
     guard let behavior = SplitBehavior(rawValue: name) else {
-      throw TokenizerError("The split behavior '\(name)' is not one that Pith knows; save the tokenizer again.")
+      throw TokenizerError(
+        "The split behavior '\(name)' is not one that Pith knows; save the tokenizer again.")
     }
     self = behavior
   }
@@ -161,7 +165,9 @@ extension Metaspace {
       throw TokenizerError("The visible space must be one character; save the tokenizer again.")
     }
     splits = json.flag("split", default: true)
-    switch json["prepend_scheme"]?.string ?? (json.flag("add_prefix_space", default: true) ? "always" : "never") {
+    switch json["prepend_scheme"]?.string
+      ?? (json.flag("add_prefix_space", default: true) ? "always" : "never")
+    {
     case "always": prepending = .always
     case "never": prepending = .never
     case "first": prepending = .first
@@ -212,7 +218,8 @@ extension PostProcessor {
         let type = Int32(clamping: special["type_id"]?.int ?? 0)
         let name = try special.text("id")
         guard let ids = json["special_tokens"]?[name]?["ids"]?.array else {
-          throw TokenizerError("The post-processor does not say what its token '\(name)' is; save the tokenizer again.")
+          throw TokenizerError(
+            "The post-processor does not say what its token '\(name)' is; save the tokenizer again.")
         }
         for id in ids { parts.append(.token(Int32(clamping: id.int ?? 0), type: type)) }
       }
@@ -243,7 +250,8 @@ extension TokenDecoder {
         stop: min(64, max(0, json["stop"]?.int ?? 0)))
     case "Replace": self = .replace(try json.pattern(), with: Array(try json.text("content").utf8))
     case "BPEDecoder": self = .wordSuffix(json["suffix"]?.utf8 ?? Array("</w>".utf8))
-    case let type: throw TokenizerError("The decoder '\(type)' is not one that Pith knows; use another tokenizer.")
+    case let type:
+      throw TokenizerError("The decoder '\(type)' is not one that Pith knows; use another tokenizer.")
     }
   }
 }

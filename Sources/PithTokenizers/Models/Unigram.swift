@@ -45,7 +45,9 @@ struct Unigram: Sendable {
         let id = tokens.values[node]
         guard id >= 0 else { continue }
         let score = scores[Int(id)] + scoreHere
-        if best[end].start < 0 || score > best[end].score { best[end] = Node(score: score, start: start, id: id) }
+        if best[end].start < 0 || score > best[end].score {
+          best[end] = Node(score: score, start: start, id: id)
+        }
         if end == scalarEnd { isScalarKnown = true }
       }
       if !isScalarKnown {

@@ -17,7 +17,9 @@ struct WordPiece: Sendable {
       // Of two ids with the same bytes the vocabulary answers with one.
       guard let token = vocabulary.token(id), vocabulary.id(of: Array(token)) == id else { continue }
       beginnings.insert(token, value: Int32(id))
-      if token.starts(with: continuingPrefix), token.count > continuingPrefix.count || continuingPrefix.isEmpty {
+      if token.starts(with: continuingPrefix),
+        token.count > continuingPrefix.count || continuingPrefix.isEmpty
+      {
         continuations.insert(token.dropFirst(continuingPrefix.count), value: Int32(id))
       }
     }

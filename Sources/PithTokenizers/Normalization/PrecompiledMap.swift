@@ -12,7 +12,8 @@ struct PrecompiledMap: Sendable {
     }
     let size = Int(data[0]) | Int(data[1]) << 8 | Int(data[2]) << 16 | Int(data[3]) << 24
     guard size > 0, size % 4 == 0, size <= data.count - 4 else {
-      throw TokenizerError("The precompiled character map claims a size that it has not; save the tokenizer again.")
+      throw TokenizerError(
+        "The precompiled character map claims a size that it has not; save the tokenizer again.")
     }
     trie = stride(from: 4, to: 4 + size, by: 4).map { at in
       UInt32(data[at]) | UInt32(data[at + 1]) << 8 | UInt32(data[at + 2]) << 16 | UInt32(data[at + 3]) << 24

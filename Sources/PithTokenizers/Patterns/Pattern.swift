@@ -24,7 +24,9 @@ struct Pattern: Sendable {
   static func literal(_ text: String) throws(TokenizerError) -> Pattern {
     var escaped = ""
     for scalar in text.unicodeScalars {
-      if !scalar.properties.isAlphabetic, scalar.properties.numericType == nil, scalar.isASCII { escaped += "\\" }
+      if !scalar.properties.isAlphabetic, scalar.properties.numericType == nil, scalar.isASCII {
+        escaped += "\\"
+      }
       escaped.unicodeScalars.append(scalar)
     }
     return try Pattern(escaped)

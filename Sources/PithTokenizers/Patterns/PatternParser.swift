@@ -107,9 +107,11 @@ struct PatternParser {
     case "?": position += 1; return (0, 1)
     case "{":
       guard let close = scalars[position...].firstIndex(of: 0x7D) else { return nil }
-      let text = String(String.UnicodeScalarView(scalars[(position + 1)..<close].compactMap(Unicode.Scalar.init)))
+      let text = String(
+        String.UnicodeScalarView(scalars[(position + 1)..<close].compactMap(Unicode.Scalar.init)))
       let parts = text.split(separator: ",", omittingEmptySubsequences: false)
-      guard parts.count <= 2, let min = Int(parts[0].isEmpty && parts.count == 2 ? "0" : String(parts[0])) else {
+      guard parts.count <= 2, let min = Int(parts[0].isEmpty && parts.count == 2 ? "0" : String(parts[0]))
+      else {
         return nil
       }
       let max = parts.count == 1 ? min : parts[1].isEmpty ? .max : Int(parts[1]) ?? -1
@@ -201,7 +203,8 @@ struct PatternParser {
       position + 1 < scalars.count, scalars[position + 1] != 0x5D
     else { return first }
     position += 1
-    guard case .ranges(let last) = try single(), last.count == 1, last[0].lowerBound >= ranges[0].lowerBound else {
+    guard case .ranges(let last) = try single(), last.count == 1, last[0].lowerBound >= ranges[0].lowerBound
+    else {
       throw fault("a range whose ends are not in order")
     }
     return .ranges([ranges[0].lowerBound...last[0].lowerBound])
@@ -249,7 +252,9 @@ struct PatternParser {
       position += 1
       count += 1
     }
-    guard count > 0, !isBraced || take("}"), value <= 0x10FFFF else { throw fault("a code that is no scalar") }
+    guard count > 0, !isBraced || take("}"), value <= 0x10FFFF else {
+      throw fault("a code that is no scalar")
+    }
     return value
   }
 
@@ -258,7 +263,9 @@ struct PatternParser {
     let name: String
     if take("{") {
       if take("^") { isComplement.toggle() }
-      guard let close = scalars[position...].firstIndex(of: 0x7D) else { throw fault("a property that is not closed") }
+      guard let close = scalars[position...].firstIndex(of: 0x7D) else {
+        throw fault("a property that is not closed")
+      }
       name = String(String.UnicodeScalarView(scalars[position..<close].compactMap(Unicode.Scalar.init)))
       position = close + 1
     } else {
@@ -279,7 +286,9 @@ struct PatternParser {
 
   /// The set with the other cases of its single scalars, where case is ignored.
   private func folded(_ set: ScalarSet) -> ScalarSet {
-    guard ignoresCase, case .ranges(let ranges) = set, ranges.allSatisfy({ $0.count == 1 }) else { return set }
+    guard ignoresCase, case .ranges(let ranges) = set, ranges.allSatisfy({ $0.count == 1 }) else {
+      return set
+    }
     var cases = Set(ranges.map(\.lowerBound))
     for range in ranges {
       guard let scalar = Unicode.Scalar(range.lowerBound) else { continue }

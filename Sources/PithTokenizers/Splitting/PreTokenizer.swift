@@ -124,7 +124,9 @@ struct Metaspace: Sendable {
       let start = output.count
       for byte in piece { byte == UInt8(ascii: " ") ? output += replacement : output.append(byte) }
       let prepends = prepending == .always || prepending == .first && isFirst
-      if prepends, !output[start...].starts(with: replacement) { output.insert(contentsOf: replacement, at: start) }
+      if prepends, !output[start...].starts(with: replacement) {
+        output.insert(contentsOf: replacement, at: start)
+      }
     }
     guard splits, let mark = String(decoding: replacement, as: UTF8.self).unicodeScalars.first else { return }
     pieces.split(.mergedWithNext) { $0 == mark.value }

@@ -38,7 +38,11 @@ struct SplitParts {
         result.append(part)
       }
     case .mergedWithPrevious:
-      if isMatch, result.count > first, !lastIsMatch { extend(to: part.upperBound) } else { result.append(part) }
+      if isMatch, result.count > first, !lastIsMatch {
+        extend(to: part.upperBound)
+      } else {
+        result.append(part)
+      }
     case .mergedWithNext:
       if isMatch {
         if let waiting { result.append(waiting) }

@@ -43,7 +43,9 @@ struct SamplingArguments: ParsableArguments {
 
   func validate() throws {
     if maxTokens < 1 { throw ValidationError("--max-tokens must be at least 1.") }
-    if !(temperature >= 0 && temperature.isFinite) { throw ValidationError("--temperature must be 0 or more.") }
+    if !(temperature >= 0 && temperature.isFinite) {
+      throw ValidationError("--temperature must be 0 or more.")
+    }
     if let topK, topK < 1 { throw ValidationError("--top-k must be at least 1.") }
     if !(topP > 0 && topP <= 1) { throw ValidationError("--top-p must be above 0 and at most 1.") }
   }

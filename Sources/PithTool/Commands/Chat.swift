@@ -4,7 +4,8 @@ import Pith
 struct Chat: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Talks with a model that was trained on conversations.",
-    discussion: "Reads one message per line from standard input; the end of the input (Ctrl-D) ends the conversation.")
+    discussion:
+      "Reads one message per line from standard input; the end of the input (Ctrl-D) ends the conversation.")
 
   @Argument(help: "A folder in Hugging Face's layout, or a .gguf file.")
   var model: String
@@ -23,7 +24,8 @@ struct Chat: ParsableCommand {
     do {
       session = try ChatSession(language, system: system)
     } catch {
-      throw Failure.data("\(model): the model has no chat template; use 'pith generate', which continues plain text.")
+      throw Failure.data(
+        "\(model): the model has no chat template; use 'pith generate', which continues plain text.")
     }
     while true {
       if Output.isTerminal { Output.say("> ", terminator: "") }
@@ -35,7 +37,8 @@ struct Chat: ParsableCommand {
         }
         Output.result("")
       } catch ChatSession.Fault.full(let context) {
-        throw Failure.data("The conversation no longer fits the model's context of \(context) tokens; start a new one.")
+        throw Failure.data(
+          "The conversation no longer fits the model's context of \(context) tokens; start a new one.")
       }
     }
   }

@@ -51,8 +51,11 @@ struct Compress: ParsableCommand {
   var force = false
 
   private static func line(_ method: QuantizationMethod) -> String {
-    let bits = method.bits.count == 1 ? "\(method.bits.lowerBound) bits" : "\(method.bits.lowerBound)–\(method.bits.upperBound) bits"
-    return "  \(method.name)\(String(repeating: " ", count: 12 - method.name.count))\(bits): \(method.summary)"
+    let bits =
+      method.bits.count == 1
+      ? "\(method.bits.lowerBound) bits" : "\(method.bits.lowerBound)–\(method.bits.upperBound) bits"
+    return
+      "  \(method.name)\(String(repeating: " ", count: 12 - method.name.count))\(bits): \(method.summary)"
   }
 
   func run() throws {
@@ -67,7 +70,8 @@ struct Compress: ParsableCommand {
     if let rangeSearch { options.rangeSearch = rangeSearch }
     if doubleQuantization { options.doubleQuantization = true }
     if tablePerRow { options.tablePerRow = true }
-    let compression = try Compression(method, options, embeddingBits: embeddingBits == 0 ? nil : embeddingBits)
+    let compression = try Compression(
+      method, options, embeddingBits: embeddingBits == 0 ? nil : embeddingBits)
 
     let source = try Checkpoint(path: model.model)
     let pool = ThreadPool(threads: model.threads ?? ThreadPool.availableCores)
@@ -82,7 +86,9 @@ struct Compress: ParsableCommand {
       case .encoder(let encoder): ModelSize(encoder)
       }
     if model.json {
-      var report: JSONValue = ["model": .string(model.model), "output": .string(output), "method": .string(method.name)]
+      var report: JSONValue = [
+        "model": .string(model.model), "output": .string(output), "method": .string(method.name),
+      ]
       report.add(size)
       report["peak_memory_bytes"] = .int(PeakMemory.bytes)
       Output.json(report)

@@ -50,9 +50,15 @@ struct Evaluate: ParsableCommand {
     var lines: [String] = []
     if let text {
       let quality = try language(text, &report)
-      lines.append("perplexity      \(Format.number(quality.perplexity, 3)) (\(quality.windows) windows, \(quality.tokens) tokens)")
-      if let divergence = quality.klDivergence { lines.append("KL divergence   \(Format.number(divergence, 5)) nats") }
-      if let agreement = quality.top1Agreement { lines.append("top-1 agreement \(Format.percent(agreement))") }
+      lines.append(
+        "perplexity      \(Format.number(quality.perplexity, 3)) (\(quality.windows) windows, \(quality.tokens) tokens)"
+      )
+      if let divergence = quality.klDivergence {
+        lines.append("KL divergence   \(Format.number(divergence, 5)) nats")
+      }
+      if let agreement = quality.top1Agreement {
+        lines.append("top-1 agreement \(Format.percent(agreement))")
+      }
     } else {
       let encoder = try TextEncoder(path: model.model, threads: model.threads)
       report.add(ModelSize(encoder.encoder))
@@ -64,7 +70,8 @@ struct Evaluate: ParsableCommand {
       } else if let sst2 {
         let task = try readTask(sst2, for: "--sst2") { try Classification(sst2: $0) }
         guard let accuracy = task.accuracy(encoder) else {
-          throw Failure.data("\(model.model): the model has no classification head; use one that was fine-tuned for classes.")
+          throw Failure.data(
+            "\(model.model): the model has no classification head; use one that was fine-tuned for classes.")
         }
         report["accuracy"] = .double(accuracy)
         lines.append("accuracy  \(Format.percent(accuracy)) (\(task.labels.count) sentences)")
@@ -78,7 +85,9 @@ struct Evaluate: ParsableCommand {
     let language = try model.loadLanguageModel()
     let reference = try against.map { try LanguageModel(path: $0, threads: model.threads) }
     if let reference {
-      let sizes = (language.decoder.configuration.vocabularySize, reference.decoder.configuration.vocabularySize)
+      let sizes = (
+        language.decoder.configuration.vocabularySize, reference.decoder.configuration.vocabularySize
+      )
       guard sizes.0 == sizes.1 else {
         throw Failure.data(
           "--against \(against ?? ""): its vocabulary of \(sizes.1) tokens is not the model's of \(sizes.0); "
@@ -99,7 +108,9 @@ struct Evaluate: ParsableCommand {
     return quality
   }
 
-  private func readTask<Task>(_ path: String, for flag: String, _ read: (String) throws -> Task) throws -> Task {
+  private func readTask<Task>(_ path: String, for flag: String, _ read: (String) throws -> Task) throws
+    -> Task
+  {
     let text = try readText(path, for: flag)
     do { return try read(text) } catch let error as TaskError {
       throw Failure.data("\(path): \(error); check that \(flag) names the right file.")

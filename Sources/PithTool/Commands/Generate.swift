@@ -4,7 +4,8 @@ import Pith
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Continues a text.",
-    discussion: "The text is continued as it is; 'pith chat' writes it as a conversation for models trained on them.")
+    discussion:
+      "The text is continued as it is; 'pith chat' writes it as a conversation for models trained on them.")
 
   @OptionGroup var model: ModelArguments
 
@@ -15,7 +16,9 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let language = try model.loadLanguageModel()
-    guard !language.tokenizer.encode(prompt).isEmpty else { throw Failure.usage("PROMPT is empty; give some text.") }
+    guard !language.tokenizer.encode(prompt).isEmpty else {
+      throw Failure.usage("PROMPT is empty; give some text.")
+    }
     let stream = language.generate(prompt, maxTokens: sampling.maxTokens, sampling: sampling.sampling)
     if model.json {
       let pieces: [String] = stream.map { $0 }

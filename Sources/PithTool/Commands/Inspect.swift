@@ -59,7 +59,8 @@ struct Inspect: ParsableCommand {
       Output.json(report)
       return
     }
-    Output.result("\(family): " + facts.map { "\($0.key.replacing("_", with: " ")) \($0.value)" }.joined(separator: ", "))
+    Output.result(
+      "\(family): " + facts.map { "\($0.key.replacing("_", with: " ")) \($0.value)" }.joined(separator: ", "))
     var table = Table(["matrix", "storage", "rows", "columns", "bytes", "bits/weight"])
     for map in transformer.maps {
       let place = (map.place.layer.map { "layer \($0) " } ?? "") + map.place.role.rawValue
@@ -69,7 +70,8 @@ struct Inspect: ParsableCommand {
       ])
     }
     Output.result(table.text)
-    let packed = size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in packed matrices, " } ?? ""
+    let packed =
+      size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in packed matrices, " } ?? ""
     Output.result(
       "\(size.parameters) parameters, \(Format.megabytes(size.bytes)), \(packed)"
         + "\(Format.number(size.bitsPerWeightOfModel, 3)) in the whole model")

@@ -27,7 +27,8 @@ final class Progress {
     if isTerminal {
       let filled = 24 * done / total
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
-      Output.say("\r\u{1B}[K\(title) \(bar) \(done)/\(total)\(remaining)", terminator: done < total ? "" : "\n")
+      Output.say(
+        "\r\u{1B}[K\(title) \(bar) \(done)/\(total)\(remaining)", terminator: done < total ? "" : "\n")
     } else {
       Output.say("\(title): \(done)/\(total)\(remaining)")
     }

@@ -155,7 +155,8 @@ struct HostileFileTests {
     default:
       return .codebook(
         Codebook(
-          rows: rows, columns: columns, bits: 4, codes: codes, tables: Bytes(copying: (0..<16).map { Float($0) }),
+          rows: rows, columns: columns, bits: 4, codes: codes,
+          tables: Bytes(copying: (0..<16).map { Float($0) }),
           tablePerRow: false, groupSize: 8, scales: .float16(scales)))
     }
   }

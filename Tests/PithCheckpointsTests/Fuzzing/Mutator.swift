@@ -7,10 +7,12 @@ struct Mutator {
   /// Numbers that upset those who trust them.
   private static let lies: [UInt64] = [
     0, 1, 2, 3, 7, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x1_0000_0000,
-    0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_FFF8, 0x4000_0000_0000_0000,
+    0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_FFF8,
+    0x4000_0000_0000_0000,
   ]
   private static let words = [
-    "-1", "0", "1e999", "18446744073709551615", "9223372036854775807", "null", "true", "[]", "{}", "\"\"", "\"F16\"",
+    "-1", "0", "1e999", "18446744073709551615", "9223372036854775807", "null", "true", "[]", "{}", "\"\"",
+    "\"F16\"",
     "[[[[[[[[", "{\"a\":", "\\ud800", "NaN", "4294967296", "16777217", "\"../../etc/passwd\"",
   ].map { Array($0.utf8) }
 
