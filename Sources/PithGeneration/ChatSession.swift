@@ -23,14 +23,14 @@ public final class ChatSession {
   ///
   /// - Parameters:
   ///   - system: what the model is told beforehand.
-  ///   - context: the most tokens that the conversation can have.
+  ///   - context: the most tokens that the conversation can have, at most what the model was trained for.
   /// - Throws: `Fault.noTemplate`.
-  public init(_ model: LanguageModel, system: String? = nil, context: Int? = nil) throws(Fault) {
+  public init(_ model: LanguageModel, system: String? = nil, context: Int = 8192) throws(Fault) {
     guard let template = model.chatTemplate else { throw .noTemplate }
     self.model = model
     self.template = template
     let trained = model.decoder.configuration.contextLength
-    cache = KeyValueCache(model.decoder.configuration, capacity: min(context ?? trained, trained))
+    cache = KeyValueCache(model.decoder.configuration, capacity: min(context, trained))
     messages = system.map { [ChatMessage(role: "system", content: $0)] } ?? []
   }
 

@@ -1,7 +1,8 @@
 import PithModels
 import PithTokenizers
 
-/// The pieces of a text while it is generated. Ends after an end token, `maxTokens` tokens, or cancellation.
+/// The pieces of a text while it is generated. Ends after an end token, `maxTokens` tokens, at the end of the model's
+/// context, or with cancellation.
 public struct TextStream: AsyncSequence, Sequence, Sendable {
   private let model: LanguageModel
   private let prompt: [Int32]
@@ -20,7 +21,9 @@ public struct TextStream: AsyncSequence, Sequence, Sendable {
 
   /// The pieces, for code that waits in its own thread.
   public func makeIterator() -> Iterator {
-    let cache = KeyValueCache(model.decoder.configuration, capacity: prompt.count + maxTokens)
+    // No more is reserved than the model's context has room for.
+    let room = Swift.max(1, model.decoder.configuration.contextLength - prompt.count)
+    let cache = KeyValueCache(model.decoder.configuration, capacity: prompt.count + Swift.min(Swift.max(0, maxTokens), room))
     return Iterator(model, prompt: prompt, cache: cache, maxTokens: maxTokens, sampling: sampling)
   }
 

@@ -42,6 +42,7 @@ public struct LanguageEvaluation: Sendable {
 
   /// Reads the windows with a model, and with a reference beside it.
   ///
+  /// - Precondition: both models know all tokens of the windows, and have one vocabulary.
   /// - Parameter progress: called after each window with how many are done.
   public func measure(
     _ model: Decoder, against reference: Decoder? = nil, pool: ThreadPool, progress: (Int) -> Void = { _ in }
@@ -79,8 +80,11 @@ public struct LanguageEvaluation: Sendable {
       let rows = start..<min(start + Self.rows, predicted)
       let logits = reading.logits(rows)
       let referenceLogits = referenceReading?.logits(rows)
+      precondition(
+        referenceLogits.map { $0.columns == logits.columns } ?? true, "models of different vocabularies")
       for (row, position) in rows.enumerated() {
         let next = Int(window[position + 1])
+        precondition(next >= 0 && next < logits.columns, "token \(next) of \(logits.columns)")
         logits.values.withUnsafeBufferPointer { values in
           let scores = values.baseAddress! + row * logits.columns
           let normalizer = pith_log_sum_exp(scores, logits.columns)

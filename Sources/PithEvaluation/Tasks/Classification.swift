@@ -27,8 +27,10 @@ public struct Classification: Sendable {
   }
 
   /// The share of sentences whose class the model finds, 0…1; nil for a model without a classification head.
-  public func accuracy(_ model: TextEncoder) -> Double? {
-    guard let logits = model.classLogits(sentences) else { return nil }
+  ///
+  /// - Parameter progress: called now and then with how many of the sentences are done.
+  public func accuracy(_ model: TextEncoder, progress: (Int) -> Void = { _ in }) -> Double? {
+    guard let logits = model.classLogits(sentences, progress: progress) else { return nil }
     let right = labels.indices.filter { row in Int(Sampler.mostLikely(logits[row: row])) == labels[row] }
     return Double(right.count) / Double(labels.count)
   }

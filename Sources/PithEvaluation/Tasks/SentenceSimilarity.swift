@@ -29,8 +29,11 @@ public struct SentenceSimilarity: Sendable {
   }
 
   /// Spearman's correlation of people's scores with the cosine of the model's embeddings.
-  public func spearman(_ model: TextEncoder) -> Double {
-    let (a, b) = (model.embed(first), model.embed(second))
+  ///
+  /// - Parameter progress: called now and then with how many of the sentences are done.
+  public func spearman(_ model: TextEncoder, progress: (Int) -> Void = { _ in }) -> Double {
+    let a = model.embed(first, progress: progress)
+    let b = model.embed(second) { progress(first.count + $0) }
     let cosines = (0..<a.rows).map { row -> Double in
       var (ab, aa, bb) = (0.0, 0.0, 0.0)
       for (x, y) in zip(a[row: row], b[row: row]) {

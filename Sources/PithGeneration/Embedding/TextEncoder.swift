@@ -30,11 +30,12 @@ public struct TextEncoder: Sendable {
   /// The embeddings of texts: the mean over the states of each text's tokens. Longer texts than the model can read
   /// are cut.
   ///
+  /// - Parameter progress: called after each batch with how many texts are done.
   /// - Returns: one row per text, in the order given.
-  public func embed(_ texts: [String]) -> Matrix {
+  public func embed(_ texts: [String], progress: (Int) -> Void = { _ in }) -> Matrix {
     let width = encoder.configuration.width
     var result = Matrix(rows: texts.count, columns: width)
-    forEachBatch(texts) { places, batch, states, _ in
+    forEachBatch(texts, progress) { places, batch, states, _ in
       for (place, run) in zip(places, batch.runs) {
         var mean = [Float](repeating: 0, count: width)
         for row in run.rows { for (column, value) in states[row: row].enumerated() { mean[column] += value } }
@@ -48,11 +49,12 @@ public struct TextEncoder: Sendable {
 
   /// The logits of the classes of texts: one row per text.
   ///
+  /// - Parameter progress: called after each batch with how many texts are done.
   /// - Returns: nil for a model without a classification head.
-  public func classLogits(_ texts: [String]) -> Matrix? {
+  public func classLogits(_ texts: [String], progress: (Int) -> Void = { _ in }) -> Matrix? {
     guard encoder.classification != nil else { return nil }
     var result = Matrix(rows: texts.count, columns: encoder.configuration.labels.count)
-    forEachBatch(texts) { places, batch, states, run in
+    forEachBatch(texts, progress) { places, batch, states, run in
       guard let logits = encoder.classLogits(states, of: batch, &run) else { return }
       for (row, place) in places.enumerated() {
         for column in 0..<logits.columns { result[place, column] = logits[row, column] }
@@ -69,7 +71,8 @@ public struct TextEncoder: Sendable {
 
   /// Sends texts through the encoder, those of like length together.
   private func forEachBatch(
-    _ texts: [String], _ body: (_ places: [Int], Batch, Matrix, inout Inference) -> Void
+    _ texts: [String], _ progress: (Int) -> Void,
+    _ body: (_ places: [Int], Batch, Matrix, inout Inference) -> Void
   ) {
     let encoded = texts.map(tokens)
     var waiting = encoded.indices.filter { !encoded[$0].isEmpty }.sorted {
@@ -89,6 +92,7 @@ public struct TextEncoder: Sendable {
       var run = Inference(batch, pool: pool)
       let states = encoder.states(batch, &run)
       body(places, batch, states, &run)
+      progress(texts.count - waiting.count)
     }
   }
 }

@@ -41,9 +41,14 @@ public struct Inference: Operations {
     cache?.advance(batch)
   }
 
-  /// Decodes the rows of the tokens.
+  /// Decodes the rows of the tokens; a token that the table has no row for, as some tokenizers name, embeds as zeros.
   public func embed(_ rows: [Int32], from table: Linear, scale: Float) -> Matrix {
-    var x = table.weight.decoded(rows: rows.map(Int.init))
+    var x = Matrix(rows: rows.count, columns: table.weight.columns)
+    x.values.withUnsafeMutableBufferPointer { target in
+      for (position, row) in rows.enumerated() where row >= 0 && row < table.weight.rows {
+        table.weight.decode(row: Int(row), into: target.baseAddress! + position * table.weight.columns)
+      }
+    }
     if scale != 1 { for index in x.values.indices { x.values[index] *= scale } }
     return x
   }

@@ -64,12 +64,14 @@ struct Evaluate: ParsableCommand {
       report.add(ModelSize(encoder.encoder))
       if let stsb {
         let task = try readTask(stsb, for: "--stsb") { try SentenceSimilarity(stsb: $0) }
-        let spearman = task.spearman(encoder)
+        let progress = Progress("evaluate", total: 2 * task.scores.count)
+        let spearman = task.spearman(encoder) { progress.update($0) }
         report["spearman"] = .double(spearman)
         lines.append("Spearman  \(Format.number(spearman, 4)) (\(task.scores.count) pairs)")
       } else if let sst2 {
         let task = try readTask(sst2, for: "--sst2") { try Classification(sst2: $0) }
-        guard let accuracy = task.accuracy(encoder) else {
+        let progress = Progress("evaluate", total: task.labels.count)
+        guard let accuracy = task.accuracy(encoder, progress: { progress.update($0) }) else {
           throw Failure.data(
             "\(model.model): the model has no classification head; use one that was fine-tuned for classes.")
         }
@@ -97,6 +99,11 @@ struct Evaluate: ParsableCommand {
     let tokens = language.tokenizer.encode(try readText(path, for: "--text"), addingSpecialTokens: false)
     guard tokens.count >= 2 else {
       throw Failure.data("\(path): the text has fewer than two tokens; give a longer one.")
+    }
+    let vocabulary = language.decoder.configuration.vocabularySize
+    if let token = tokens.max(), token >= vocabulary {
+      throw Failure.data(
+        "\(model.model): the tokenizer makes token \(token), but the model knows \(vocabulary); use its own tokenizer.")
     }
     let evaluation = LanguageEvaluation(tokens: tokens, window: window, maxWindows: maxWindows)
     let progress = Progress("evaluate", total: evaluation.windows.count)
