@@ -23,7 +23,8 @@ public struct TextStream: AsyncSequence, Sequence, Sendable {
   public func makeIterator() -> Iterator {
     // No more is reserved than the model's context has room for.
     let room = Swift.max(1, model.decoder.configuration.contextLength - prompt.count)
-    let cache = KeyValueCache(model.decoder.configuration, capacity: prompt.count + Swift.min(Swift.max(0, maxTokens), room))
+    let cache = KeyValueCache(
+      model.decoder.configuration, capacity: prompt.count + Swift.min(Swift.max(0, maxTokens), room))
     return Iterator(model, prompt: prompt, cache: cache, maxTokens: maxTokens, sampling: sampling)
   }
 

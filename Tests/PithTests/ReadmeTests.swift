@@ -34,7 +34,9 @@ struct ReadmeTests {
   private func encoderFolder() throws -> String {
     let folder = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)").path
     try FileManager.default.copyItem(atPath: Fixtures.path("models/bert"), toPath: folder)
-    let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "man", "is", "eating", "someone", "has", "lunch", "."]
+    let words = [
+      "[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "man", "is", "eating", "someone", "has", "lunch", ".",
+    ]
     let vocabulary = words.enumerated().map { "\"\($1)\":\($0)" }.joined(separator: ",")
     let tokenizer = """
       {"added_tokens":[],"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},

@@ -8,10 +8,13 @@ struct CommandRun {
   let talk: String
   let code: Int32
 
-  init(_ arguments: String..., input: String = "") throws { try self.init(arguments, input: input) }
+  init(_ arguments: String..., input: String = "", environment: [String: String] = [:]) throws {
+    try self.init(arguments, input: input, environment: environment)
+  }
 
-  init(_ arguments: [String], input: String = "") throws {
+  init(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws {
     let process = Process()
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.executableURL = Bundle.main.executableURL!.deletingLastPathComponent().appending(path: "pith")
     process.arguments = arguments
     let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())

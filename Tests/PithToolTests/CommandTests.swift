@@ -123,4 +123,24 @@ struct CommandTests {
     #expect(abs(quality["kl_divergence"]!.double!) < 1e-6)
     #expect(quality["top1_agreement"]!.double! == 1)
   }
+
+  /// On a machine without a set, the best one that is there runs in its place.
+  @Test(arguments: ["scalar", "avx2", "avx512", "neon"])
+  func everyInstructionSetMeasuresTheSame(_ instructions: String) throws {
+    let folder = try TemporaryFolder()
+    let text = try folder.write("text.txt", String(repeating: "Some words and more. ", count: 20))
+    for model in [tinyModel, Fixtures.path("gguf/llama-q8_0.gguf"), Fixtures.path("gguf/gemma3.gguf")] {
+      let arguments = ["evaluate", model, "--text", text, "--window", "16", "--json"]
+      let usual = try CommandRun(arguments).json["perplexity"]!.double!
+      let other = try CommandRun(arguments, environment: ["PITH_INSTRUCTIONS": instructions]).json[
+        "perplexity"]!.double!
+      #expect(abs(other / usual - 1) < 1e-5, "\(model): \(other), not \(usual)")
+    }
+  }
+
+  @Test func chatNeedsATemplate() throws {
+    let run = try CommandRun("chat", tinyModel, input: "Hello\n")
+    #expect(run.code == 65)
+    #expect(run.talk.contains("chat template"))
+  }
 }

@@ -103,7 +103,8 @@ struct Evaluate: ParsableCommand {
     let vocabulary = language.decoder.configuration.vocabularySize
     if let token = tokens.max(), token >= vocabulary {
       throw Failure.data(
-        "\(model.model): the tokenizer makes token \(token), but the model knows \(vocabulary); use its own tokenizer.")
+        "\(model.model): the tokenizer makes token \(token), but the model knows \(vocabulary); use its own tokenizer."
+      )
     }
     let evaluation = LanguageEvaluation(tokens: tokens, window: window, maxWindows: maxWindows)
     let progress = Progress("evaluate", total: evaluation.windows.count)
