@@ -97,6 +97,7 @@ def write(name, tokenizer, strings):
     description = json.loads(tokenizer.to_str())
     with open(f"{OUT}/{name}.json", "w", encoding="utf-8") as out:
         json.dump(description, out, ensure_ascii=False, separators=(",", ":"))
+    tokenizer = Tokenizer.from_file(f"{OUT}/{name}.json")
     with open(f"{OUT}/{name}.ref", "wb") as out:
         for string in strings:
             ids = tokenizer.encode(string).ids
@@ -261,7 +262,7 @@ def unigram(lines, charsmap, pre, normalizer=(), specials=("<s>", "<pad>", "</s>
     tokenizer.normalizer = normalizers.Sequence(list(normalizer) + [normalizers.Precompiled(charsmap)])
     tokenizer.pre_tokenizer = pre
     trainer = trainers.UnigramTrainer(vocab_size=1800, special_tokens=list(specials) + (BYTES if byte_fallback else []), unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator([line for line in lines if line.isascii()] + lines[-100:], trainer)
+    tokenizer.train_from_iterator([line for line in lines if line.isascii() and "<" not in line and "[" not in line], trainer)
     if byte_fallback:
         tokenizer = edited(tokenizer, lambda d: (without_byte_tokens(d), d["model"].update(byte_fallback=True)))
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")

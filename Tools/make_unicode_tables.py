@@ -1,9 +1,16 @@
 """Writes Sources/PithTokenizers/Normalization/UnicodeTables.swift from Python's unicodedata.
 
-Run from the package's root: python3 Tools/make_unicode_tables.py
+Scalars that the reference tokenizers' older tables leave alone are left out. Run from the package's root:
+
+    pip install tokenizers==0.23.3
+    python3 Tools/make_unicode_tables.py
 """
 
 import unicodedata
+
+from tokenizers import normalizers
+
+REFERENCE = normalizers.NFKD()
 
 
 def entries():
@@ -11,7 +18,7 @@ def entries():
         if 0xAC00 <= code < 0xAC00 + 11172:  # Hangul syllables follow a formula
             continue
         raw = unicodedata.decomposition(chr(code))
-        if not raw:
+        if not raw or REFERENCE.normalize_str(chr(code)) == chr(code):
             continue
         parts = raw.split()
         kind = "="
@@ -35,7 +42,7 @@ def lines(width):
 with open("Sources/PithTokenizers/Normalization/UnicodeTables.swift", "w") as out:
     out.write("// swift-format-ignore-file\n")
     out.write("// Made by Tools/make_unicode_tables.py; longer than a file should be because it is data.\n\n")
-    out.write(f"/// Decompositions of Unicode {unicodedata.unidata_version}, one step each: `=` canonical, `!` canonical but\n")
+    out.write(f"/// Decompositions of Unicode as far as the reference knows them, one step each: `=` canonical, `!` canonical but\n")
     out.write("/// never composed again, `~` for compatibility.\n")
     out.write('let unicodeDecompositions: StaticString = """\n')
     for line in lines(108):

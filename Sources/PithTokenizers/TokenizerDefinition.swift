@@ -27,7 +27,9 @@ final class TokenizerDefinition: Sendable {
     self.normalizer = normalizer
     self.preTokenizer = preTokenizer
     self.model = model
-    self.added = AddedTokens(added, normalizer: normalizer)
+    var added = AddedTokens(added, normalizer: normalizer)
+    added.markSpecial(in: model.vocabulary)
+    self.added = added
     self.template = template
     var isFused = false
     var stages: [DecoderStage] = []
@@ -63,7 +65,8 @@ final class TokenizerDefinition: Sendable {
       case .text(let range):
         let isWhole = range.count == text.count
         let stretch = isWhole ? text : Array(text[range])
-        encode(stretch: normalizer?.apply(to: stretch) ?? stretch, range.lowerBound == 0, &ids, &workspace)
+        let beginsInput = range.lowerBound == 0 && normalizer?.dropsStart(of: stretch) != true
+        encode(stretch: normalizer?.apply(to: stretch) ?? stretch, beginsInput, &ids, &workspace)
       }
     }
     return ids

@@ -12,7 +12,9 @@ struct BertNormalization: Sendable {
     if stripsAccents {
       let decomposed = UnicodeForm.nfd.apply(to: text)
       if decomposed.contains(where: { $0 >= 0xCC }) {
-        text = Normalizer.mapScalars(of: decomposed) { $0 >= 0x300 && CategoryCode.of($0) == .nonspacingMark ? .drop : .keep }
+        text = Normalizer.mapScalars(of: decomposed) {
+          ScalarProperties.isNonspacingMark($0) ? .drop : .keep
+        }
       } else {
         text = decomposed
       }
@@ -26,7 +28,7 @@ struct BertNormalization: Sendable {
     case 0x09, 0x0A, 0x0D: return .space
     case 0, 0xFFFD: return .drop
     default:
-      if CategoryCode.of(scalar).isOther { return .drop }
+      if ScalarProperties.isControl(scalar) { return .drop }
       return ScalarProperties.isWhiteSpace(scalar) ? .space : .keep
     }
   }

@@ -17,7 +17,7 @@ indirect enum Normalizer: Sendable {
     case .unicode(let form): form.apply(to: text)
     case .lowercase: Self.lowercase(text)
     case .strip(let left, let right): Self.strip(text, left: left, right: right)
-    case .stripAccents: Self.mapScalars(of: text) { CategoryCode.of($0).isMark ? .drop : .keep }
+    case .stripAccents: Self.mapScalars(of: text) { ScalarProperties.isMark($0) ? .drop : .keep }
     case .replace(let pattern, let content): Self.replace(pattern, with: content, in: text)
     case .prepend(let prefix): text.isEmpty ? text : prefix + text
     case .bert(let bert): bert.apply(to: text)
@@ -25,6 +25,21 @@ indirect enum Normalizer: Sendable {
     case .nmt: Self.mapScalars(of: text, Self.nmt)
     case .byteLetters: Self.letters(of: text)
     case .sequence(let stages): stages.reduce(text) { $1.apply(to: $0) }
+    }
+  }
+
+  /// Whether a stage filters the first scalar out, so that what follows no longer counts as the start.
+  func dropsStart(of text: [UInt8]) -> Bool {
+    var first = Array(text.prefix(UTF8Text.length(lead: text.first ?? 0)))
+    switch self {
+    case .strip, .stripAccents, .nmt, .bert: return apply(to: first).isEmpty
+    case .unicode, .lowercase, .replace, .prepend, .precompiled, .byteLetters: return false
+    case .sequence(let stages):
+      for stage in stages {
+        if stage.dropsStart(of: first) { return true }
+        first = stage.apply(to: first)
+      }
+      return false
     }
   }
 
