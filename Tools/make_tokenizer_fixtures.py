@@ -211,6 +211,7 @@ def mistral(lines):
         lines, normalizers.Sequence([]), pre_tokenizers.Metaspace(prepend_scheme="first", split=False),
         decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]),
         ["<unk>", "<s>", "</s>"])
+    tokenizer.add_tokens([AddedToken("▁▁", normalized=False), AddedToken("newword", normalized=True, rstrip=True)])
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 1), ("</s>", 2)])
     return tokenizer
 
@@ -220,7 +221,7 @@ def gemma(lines):
         lines, normalizers.Replace(" ", "▁"), pre_tokenizers.Split(" ", "merged_with_previous"),
         decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]),
         ["<pad>", "</s>", "<s>", "<unk>", "<start_of_turn>"])
-    tokenizer.add_tokens([AddedToken(t, normalized=False) for t in ["\n\n", "\n\n\n", "▁▁", "<b>", "</b>"]])
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t in ["\n\n", "\n\n\n", "<b>", "</b>"]])
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 2)])
     return tokenizer
 

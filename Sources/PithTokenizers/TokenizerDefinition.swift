@@ -40,7 +40,8 @@ final class TokenizerDefinition: Sendable {
     self.decoder = stages
     self.specialTokens = specialTokens
     let vocabulary = model.vocabulary
-    vocabularySize = vocabulary.count + self.added.byID.keys.filter { !vocabulary.contains(id: Int($0)) }.count
+    vocabularySize =
+      vocabulary.count + self.added.byID.keys.filter { !vocabulary.contains(id: Int($0)) }.count
   }
 
   func token(_ id: Int32) -> ArraySlice<UInt8>? {

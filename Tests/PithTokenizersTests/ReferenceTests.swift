@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct ReferenceTests {
   static let families = [
-    "gpt2", "smollm", "llama3", "qwen2", "o200k", "roberta", "clip", "llama2", "mistral", "gemma", "bert-uncased",
+    "gpt2", "smollm", "llama3", "qwen2", "o200k", "roberta", "clip", "llama2", "mistral", "gemma",
+    "bert-uncased",
     "bert-cased", "xlmr", "t5", "albert", "wordlevel",
   ]
 
@@ -24,7 +25,9 @@ import Testing
         faults.append("\(string.debugDescription) is decoded differently with special tokens")
       }
     }
-    #expect(faults.isEmpty, "\(faults.count) of \(reference.strings.count): \(faults.prefix(3).joined(separator: "\n"))")
+    #expect(
+      faults.isEmpty,
+      "\(faults.count) of \(reference.strings.count): \(faults.prefix(3).joined(separator: "\n"))")
   }
 
   @Test(arguments: families)
@@ -81,8 +84,10 @@ struct ReferenceAnswers {
     #expect(position == bytes.count)
   }
 
-  func tokenizer() throws -> Tokenizer {
-    try Tokenizer(tokenizerJSON: JSON(parsing: readFile(Fixtures.path("tokenizers/\(family).json"))))
+  func tokenizer(configuration: String? = nil) throws -> Tokenizer {
+    try Tokenizer(
+      tokenizerJSON: JSON(parsing: readFile(Fixtures.path("tokenizers/\(family).json"))),
+      configuration: configuration.map { try JSON(parsing: $0) })
   }
 }
 

@@ -97,7 +97,9 @@ struct DecoderStage: Sendable {
       return bytes
     case .wordPiece(let prefix, let cleansUp):
       var text = token
-      if !isFirst { text = token.starts(with: prefix) ? Array(token.dropFirst(prefix.count)) : [0x20] + token }
+      if !isFirst {
+        text = token.starts(with: prefix) ? Array(token.dropFirst(prefix.count)) : [0x20] + token
+      }
       return cleansUp ? WordPieceCleanup.apply(to: text) : text
     case .metaspace(let replacement, let dropsFirst):
       return Self.replacing(replacement, with: isFirst && dropsFirst ? [] : [0x20], in: token)

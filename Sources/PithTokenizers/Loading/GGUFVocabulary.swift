@@ -77,7 +77,8 @@ extension GGUFVocabulary {
     }
     for id in [beginningOfText, endOfText, unknown, separator, padding, classification, mask] {
       if let id, !tokens.indices.contains(Int(id)) {
-        throw TokenizerError("The special token id \(id) is outside of the vocabulary; convert the model again.")
+        throw TokenizerError(
+          "The special token id \(id) is outside of the vocabulary; convert the model again.")
       }
     }
   }
@@ -139,7 +140,9 @@ extension GGUFVocabulary {
     let addsPrefix = addsSpacePrefix ?? true
     let mark = Array("▁".utf8)
     let replacement = Normalizer.replace(.scalars(.scalar(0x20)), with: mark)
-    var decoder: [DecoderStage.Kind] = [.replace(.scalars(.scalar(0x2581)), with: [0x20]), .byteFallback, .fuse]
+    var decoder: [DecoderStage.Kind] = [
+      .replace(.scalars(.scalar(0x2581)), with: [0x20]), .byteFallback, .fuse,
+    ]
     if addsPrefix { decoder.append(.strip(content: 0x20, left: 1, right: 0)) }
     return TokenizerDefinition(
       normalizer: addsPrefix ? .sequence([.prepend(mark), replacement]) : replacement, preTokenizer: nil,
@@ -151,7 +154,7 @@ extension GGUFVocabulary {
   private func wordPieceDefinition() throws(TokenizerError) -> TokenizerDefinition {
     let (mark, continuation) = (Array("▁".utf8), Array("##".utf8))
     let vocabulary = try vocabulary { token in
-      if token.starts(with: mark) { return Array(token.dropFirst(mark.count)) }
+      if token.count > mark.count, token.starts(with: mark) { return Array(token.dropFirst(mark.count)) }
       let isBracketed = token.first == UInt8(ascii: "[") && token.last == UInt8(ascii: "]") && token.count > 1
       return isBracketed ? token : continuation + token
     }
@@ -183,7 +186,9 @@ extension GGUFVocabulary {
       vocabulary: try vocabulary(), scores: scores.map(Double.init), unknown: unknown ?? Vocabulary.absent,
       hasByteFallback: hasBytes)
     var normalizer: Normalizer?
-    if !precompiledCharacterMap.isEmpty { normalizer = .precompiled(try PrecompiledMap(precompiledCharacterMap)) }
+    if !precompiledCharacterMap.isEmpty {
+      normalizer = .precompiled(try PrecompiledMap(precompiledCharacterMap))
+    }
     let addsPrefix = addsSpacePrefix ?? true
     let mark = Array("▁".utf8)
     var stages: [PreTokenizer] = []

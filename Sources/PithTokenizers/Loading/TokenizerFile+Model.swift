@@ -20,12 +20,14 @@ extension TokenizerFile {
 
   private func vocabulary(_ model: JSON) throws(TokenizerError) -> Vocabulary {
     guard let members = model["vocab"]?.object else {
-      throw TokenizerError("The model of tokenizer.json has no \"vocab\"; take the file again from its source.")
+      throw TokenizerError(
+        "The model of tokenizer.json has no \"vocab\"; take the file again from its source.")
     }
     var vocabulary = Vocabulary(capacity: members.count)
     for member in members {
       guard let id = member.value.int else {
-        throw TokenizerError("The token \"\(member.key.prefix(40))\" has no whole number as its id; correct it.")
+        throw TokenizerError(
+          "The token \"\(member.key.prefix(40))\" has no whole number as its id; correct it.")
       }
       guard let bytes = member.name.utf8 else { continue }
       try vocabulary.insert(bytes, id: id)
@@ -47,13 +49,15 @@ extension TokenizerFile {
 
   private func unigram(_ model: JSON) throws(TokenizerError) -> Unigram {
     guard let entries = model["vocab"]?.array else {
-      throw TokenizerError("The model of tokenizer.json has no \"vocab\"; take the file again from its source.")
+      throw TokenizerError(
+        "The model of tokenizer.json has no \"vocab\"; take the file again from its source.")
     }
     var vocabulary = Vocabulary(capacity: entries.count)
     var scores: [Double] = []
     for entry in entries {
-      guard let token = entry[0]?.utf8, let score = entry[1]?.double else {
-        throw TokenizerError("Entry \(scores.count) of the vocabulary is not a token with a score; correct it.")
+      guard let token = entry[0]?.utf8, let score = entry[1].flatMap(Self.score) else {
+        throw TokenizerError(
+          "Entry \(scores.count) of the vocabulary is not a token with a score; correct it.")
       }
       try vocabulary.insert(token, id: scores.count)
       scores.append(score)
@@ -68,6 +72,38 @@ extension TokenizerFile {
     return Unigram(
       vocabulary: vocabulary, scores: scores, unknown: unknown,
       hasByteFallback: model["byte_fallback"]?.bool ?? false)
+  }
+
+  /// A score as the reference reads it: all digits as one integer, then a single division by a power of ten.
+  ///
+  /// That can be one unit in the last place off, and it decides between segmentations of equal score.
+  private static func score(_ json: JSON) -> Double? {
+    guard let exact = json.double, let text = json.numberText else { return nil }
+    var digits: UInt64 = 0
+    var fraction = 0
+    var isFraction = false
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "-"): continue
+      case UInt8(ascii: "."): isFraction = true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"):
+        let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
+        let (sum, overflows) = product.addingReportingOverflow(UInt64(byte - UInt8(ascii: "0")))
+        // What no longer fits is cut off; before the point that would change the magnitude.
+        if overflow || overflows { return isFraction ? scaled(digits, fraction, exact) : exact }
+        digits = sum
+        if isFraction { fraction += 1 }
+      default: return exact
+      }
+    }
+    return scaled(digits, fraction, exact)
+  }
+
+  private static func scaled(_ digits: UInt64, _ fraction: Int, _ exact: Double) -> Double {
+    // Powers of ten are exact up to the 22nd.
+    guard fraction <= 22 else { return exact }
+    let power = (0..<fraction).reduce(1.0) { power, _ in power * 10 }
+    return exact.sign == .minus ? -(Double(digits) / power) : Double(digits) / power
   }
 
   private func bytePair(_ model: JSON) throws(TokenizerError) -> BytePairEncoding {

@@ -45,7 +45,9 @@ extension TokenizerFile {
     return id
   }
 
-  private func templateParts(_ part: JSON, _ name: String) throws(TokenizerError) -> [SpecialTokenTemplate.Part] {
+  private func templateParts(_ part: JSON, _ name: String) throws(TokenizerError) -> [SpecialTokenTemplate
+    .Part]
+  {
     var parts: [SpecialTokenTemplate.Part] = []
     for element in try Self.elements(part, name) {
       if let sequence = element["Sequence"] {
@@ -54,7 +56,8 @@ extension TokenizerFile {
       } else if let token = element["SpecialToken"], let key = token["id"]?.string {
         let type = Int32(truncatingIfNeeded: token["type_id"]?.int ?? 0)
         guard let ids = part["special_tokens"]?[key]?["ids"]?.array else {
-          throw TokenizerError("The template names the token \"\(key.prefix(40))\" without its ids; add them.")
+          throw TokenizerError(
+            "The template names the token \"\(key.prefix(40))\" without its ids; add them.")
         }
         for id in ids {
           guard let id = id.int, let id = Int32(exactly: id), id >= 0 else {

@@ -139,7 +139,8 @@ extension SpecialTokenTemplate {
   /// The given tokens before and after each text.
   static func around(beginning: Int32?, end: Int32?) -> SpecialTokenTemplate {
     func wrap(_ part: Part, type: Int32) -> [Part] {
-      (beginning.map { [.token($0, type: type)] } ?? []) + [part] + (end.map { [.token($0, type: type)] } ?? [])
+      (beginning.map { [.token($0, type: type)] } ?? []) + [part]
+        + (end.map { [.token($0, type: type)] } ?? [])
     }
     let first = wrap(.first(type: 0), type: 0)
     return SpecialTokenTemplate(single: first, pair: first + wrap(.second(type: 1), type: 1))

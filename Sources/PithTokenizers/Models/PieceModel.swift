@@ -54,7 +54,9 @@ struct ByteTokens: Sendable {
 
   /// The byte that a token of this form stands for.
   static func byte(of token: ArraySlice<UInt8>) -> UInt8? {
-    guard token.count == 6, token.starts(with: "<0x".utf8), token.last == UInt8(ascii: ">") else { return nil }
+    guard token.count == 6, token.starts(with: "<0x".utf8), token.last == UInt8(ascii: ">") else {
+      return nil
+    }
     let digits = token.dropFirst(3).dropLast()
     guard digits.first != UInt8(ascii: "+") else { return nil }
     return UInt8(String(decoding: digits, as: UTF8.self), radix: 16)

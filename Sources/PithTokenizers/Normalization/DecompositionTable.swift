@@ -57,7 +57,8 @@ final class DecompositionTable: Sendable {
       for byte in text {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt32(byte - UInt8(ascii: "0"))
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): number = number << 4 | UInt32(byte - UInt8(ascii: "A") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"):
+          number = number << 4 | UInt32(byte - UInt8(ascii: "A") + 10)
         case UInt8(ascii: " "):
           scalars.append(number)
           number = 0

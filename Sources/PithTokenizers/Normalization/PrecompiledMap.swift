@@ -62,7 +62,9 @@ struct PrecompiledMap: Sendable {
         continue
       }
       var end = position
-      while end < text.count, text[end] >= 0x80 || end == position || text[end] == 0x0A && text[end - 1] == 0x0D {
+      while end < text.count,
+        text[end] >= 0x80 || end == position || text[end] == 0x0A && text[end - 1] == 0x0D
+      {
         end += 1
       }
       // The character after the run starts a grapheme of its own unless it carries marks, which are not ASCII.

@@ -58,7 +58,9 @@ struct PatternCompiler {
   }
 
   @discardableResult
-  private mutating func emit(_ operation: PatternInstruction.Operation, _ x: Int = 0, _ y: Int = 0, _ z: Int = 0)
+  private mutating func emit(
+    _ operation: PatternInstruction.Operation, _ x: Int = 0, _ y: Int = 0, _ z: Int = 0
+  )
     -> Int
   {
     program.append(PatternInstruction(operation: operation, x: Int32(x), y: Int32(y), z: Int32(z)))

@@ -12,7 +12,8 @@ struct SpecialTokenTemplate: Sendable {
   var typesWithoutTokens = true
 
   /// Nothing around the texts; the second text has type 1.
-  static let plain = SpecialTokenTemplate(single: [.first(type: 0)], pair: [.first(type: 0), .second(type: 1)])
+  static let plain = SpecialTokenTemplate(
+    single: [.first(type: 0)], pair: [.first(type: 0), .second(type: 1)])
 
   /// Puts the parts together.
   func assemble(_ first: [Int32], _ second: [Int32]?, addsTokens: Bool) -> Encoding {

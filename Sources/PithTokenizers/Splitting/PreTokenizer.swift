@@ -24,7 +24,8 @@ indirect enum PreTokenizer: Sendable {
         if piece.first != 0x20 { output.append(0x20) }
         output.append(contentsOf: piece)
       }
-    case .byteLetters: pieces.rewrite { piece, _, output in ByteAlphabet.append(lettersOf: piece, to: &output) }
+    case .byteLetters:
+      pieces.rewrite { piece, _, output in ByteAlphabet.append(lettersOf: piece, to: &output) }
     case .metaspace(let metaspace): metaspace.apply(to: &pieces)
     case .sequence(let stages): for stage in stages { stage.apply(to: &pieces) }
     }

@@ -39,7 +39,9 @@ struct AddedTokens: Sendable {
   /// Counts as special every id of the vocabulary whose token reads like a special one, were it there twice.
   mutating func markSpecial(in vocabulary: Vocabulary) {
     for id in 0..<vocabulary.idBound {
-      guard let token = vocabulary.token(id), let first = token.first, ids.firstBytes[Int(first)] else { continue }
+      guard let token = vocabulary.token(id), let first = token.first, ids.firstBytes[Int(first)] else {
+        continue
+      }
       if let added = self.id(of: Array(token)), specialIDs.contains(added) { specialIDs.insert(Int32(id)) }
     }
   }
