@@ -137,6 +137,7 @@ extension GGUFVocabulary {
     model.unknown = unknown ?? 0
     model.fusesUnknown = true
     model.byteTokens = ByteTokens(vocabulary)
+    model.findSeams()
     let addsPrefix = addsSpacePrefix ?? true
     let mark = Array("▁".utf8)
     let replacement = Normalizer.replace(.scalars(.scalar(0x20)), with: mark)

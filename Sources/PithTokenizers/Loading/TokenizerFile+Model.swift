@@ -126,8 +126,8 @@ extension TokenizerFile {
     let entries = model["merges"]?.array ?? .empty
     var builder = MergeTableBuilder(vocabulary: vocabulary, capacity: entries.count, prefix: prefix)
     for entry in entries {
-      if entry.kind == .array {
-        guard entry.count == 2, let left = entry[0]?.utf8, let right = entry[1]?.utf8 else {
+      if var pair = entry.array {
+        guard pair.count == 2, let left = pair.next()?.utf8, let right = pair.next()?.utf8 else {
           throw builder.fault("is not a pair of tokens")
         }
         try builder.append(left[...], right[...])

@@ -18,10 +18,13 @@ struct TokenizerFile {
     let normalizer = try part("normalizer").map { (part) throws(TokenizerError) in try self.normalizer(part) }
     var stages: [PreTokenizer] = []
     if let part = part("pre_tokenizer") { stages = try preTokenizers(part) }
-    if case .bytePair(var bytePair) = model, case .byteLetters = stages.last {
-      // The model maps bytes to letters itself, without writing the letters out.
-      stages.removeLast()
-      bytePair.isByteLevel = true
+    if case .bytePair(var bytePair) = model {
+      if case .byteLetters = stages.last {
+        // The model maps bytes to letters itself, without writing the letters out.
+        stages.removeLast()
+        bytePair.isByteLevel = true
+      }
+      bytePair.findSeams()
       model = .bytePair(bytePair)
     }
     let added = try addedTokens(model.vocabulary)

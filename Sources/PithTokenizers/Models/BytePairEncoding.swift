@@ -22,6 +22,8 @@ struct BytePairEncoding: Sendable {
   var byteTokens: ByteTokens?
   var continuationPrefix: [UInt8] = []
   var wordSuffix: [UInt8] = []
+  /// Where pieces may be cut; set by `findSeams` when cutting cannot change the result.
+  private var seams: Seams?
   /// The token of each byte's letter, or `Vocabulary.absent`.
   private let letters: [Int32]
 
@@ -35,7 +37,28 @@ struct BytePairEncoding: Sendable {
     }
   }
 
+  /// Looks for seams in the vocabulary, once all other properties are set.
+  ///
+  /// Pieces must consist of characters alone: what depends on a character's place in the piece, or joins
+  /// unknown neighbours, would notice the cuts.
+  mutating func findSeams() {
+    guard !isByteLevel, !ignoresMerges, wordSuffix.isEmpty, continuationPrefix.isEmpty,
+      let byteTokens, byteTokens.isComplete
+    else { return }
+    seams = Seams(vocabulary)
+  }
+
   func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], workspace: inout Workspace) {
+    if let seams {
+      seams.forEachStretch(of: piece) { encodeStretch($0, &ids, &workspace) }
+    } else {
+      encodeStretch(piece, &ids, &workspace)
+    }
+  }
+
+  private func encodeStretch(
+    _ piece: UnsafeBufferPointer<UInt8>, _ ids: inout [Int32], _ workspace: inout Workspace
+  ) {
     if ignoresMerges {
       let whole = wholeToken(piece, &workspace.scratch)
       if whole >= 0 {

@@ -45,6 +45,9 @@ struct ByteTokens: Sendable {
     }
   }
 
+  /// Whether every byte has its token, so that nothing is unknown.
+  var isComplete: Bool { ids.allSatisfy { $0 >= 0 } }
+
   /// Appends the tokens of all the bytes; false, with nothing appended, when one of them has none.
   func append(_ bytes: some Collection<UInt8>, to ids: inout [Int32]) -> Bool {
     guard bytes.allSatisfy({ self.ids[Int($0)] >= 0 }) else { return false }
