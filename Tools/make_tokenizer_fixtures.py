@@ -1,17 +1,20 @@
-#!/usr/bin/env python3
-"""Makes Tests/Fixtures/tokenizers: small tokenizers of each kind and what the reference library does with 2,000 strings.
+"""Makes Tests/Fixtures/tokenizers: small tokenizers of every family, and what the reference does with them.
 
-    pip install tokenizers sentencepiece protobuf
-    python3 Tools/make_tokenizer_fixtures.py
+Run from the package's root, with any English text to train on:
 
-`strings.json` holds the strings; `NAME/tokenizer.json` a tokenizer trained on the project's own text with the
-configuration of a family; `NAME/expected.json` the ids of every string with special tokens, and where decoding does not
-give the string back, the decoded text.
+    pip install tokenizers==0.23.3 sentencepiece
+    python3 Tools/make_tokenizer_fixtures.py TEXT
+
+For each family there is NAME.json, a tokenizer, and NAME.ref, the reference's answers: for each string of
+strings.json the number of ids and the ids as LEB128, then the FNV-1a hash (32 bits, little endian) of the text
+decoded with and without skipping special tokens.
 """
 
+import base64
 import json
-import pathlib
+import os
 import random
+import sys
 import tempfile
 import unicodedata
 
@@ -20,207 +23,298 @@ from sentencepiece import sentencepiece_model_pb2
 from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
                         trainers)
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-OUT = ROOT / "Tests/Fixtures/tokenizers"
-TEXT = (ROOT / "Tests/Fixtures/texts/wikitext2.txt").read_text(encoding="utf8")
-CODE = """
-public func states<O: Operations>(_ tokens: [Int32], _ run: inout O) -> O.Value {
-    var x = run.embed(tokens, from: embedding, scale: 1.0e-5)
-    for (index, layer) in layers.enumerated() { x = run.add(x, attention(x, layer, at: index, &run)) }
-\treturn run.normalize(x, finalNorm) // != nil && x[0] >= 0x1F
-}
-def main(): print("%d %s" % (len(argv), 'a b c'))
-""" * 8
-FOREIGN = ("Съешь же ещё этих мягких французских булок. Zwölf Boxkämpfer jagen Viktor. 色は匂へど散りぬるを 我が世誰ぞ常ならむ "
-           "다람쥐 헌 쳇바퀴에 타고파 نص حكيم له سر قاطع 😀 👩‍👩‍👧‍👦 naïve café ") * 6
-
-LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-          r"|\s+(?!\S)|\s+")
-QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+OUT = "Tests/Fixtures/tokenizers"
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN2 = LLAMA3.replace("{1,3}", "")
 O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
          r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
          r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+CLIP = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+BYTES = [f"<0x{b:02X}>" for b in range(256)]
+ALPHABET = sorted(pre_tokenizers.ByteLevel.alphabet())
 
 
-def corpus():
-    return [line for line in (TEXT + CODE + FOREIGN).split("\n")]
+def make_strings(text):
+    pick = random.Random(20)
+    words = sorted(set(text.split()))
+    samples = ["", " ", "  ", "\n", "\t", "\0", "a", "▁", "▁▁ ▁a", " a", "a ", "\r\n", "\n\n\n", "'", "don't I'LL we'ſ"]
+    samples += ["Hello, world! It's 12345678 o'clock.", "naïve café — “quoted” … ½ ² ﬁ Å Å Ω K", "  two  spaces   three\t\ttabs\n\n lines\r\n"]
+    samples += ["مرحبا بالعالم שלום עולם", "नमस्ते दुनिया", "สวัสดีชาวโลก", "你好，世界。こんにちは세계", "한국어 조선말 한글", "Ǆ ǆ ß ẞ İ ı ſ"]
+    samples += ["👨‍👩‍👧‍👦👩🏽‍🚀🏳️‍🌈🇩🇪🇯🇵 ❤️ 1️⃣", "e\u0301\u0323 q\u0307\u0323 \u0344 \u1E9B\u0323 \uAC00\u11A8 \u1100\u1161\u11A8", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘!"]
+    samples += ["x" * 300, "ab" * 200, "Donaudampfschifffahrtsgesellschaftskapitän" * 4, " " * 100, "\n" * 50 + "a", "1" * 100, "." * 77 + " !" * 9, "é" * 120]
+    samples += ["def f(x):\n    return {k: v for k, v in x.items() if k != '__init__'}\n", "#include <stdio.h>\nint main(void) { return 0x7f; }\t// ok", "https://example.org/a_b?c=%20d&e=f#g user@example.org", "\\ \\\\ \" ` ``x'' $x^2_{ij}$ <b>bold</b>"]
+    specials = ["<s>", "</s>", "<unk>", "<pad>", "[CLS]", "[SEP]", "[MASK]", "[UNK]", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<mask>", "<tool>", "<start_of_turn>", "<0x0A>", "##a", "<extra_id_0>", "newword"]
+    for special in specials:
+        samples += [special, f"a{special}b", f"a {special} b", f" {special}{special}\n", f"x\n\n{special}  é {special.upper()}"]
+    samples += ["<|im_start|>user\nHi there!<|im_end|>\n<|im_start|>assistant\n", "mask:  <mask> . [MASK]  ,<mask>"]
+    blocks = {}
+    for code in range(1, 0x110000):
+        if unicodedata.category(chr(code)) not in ("Cs", "Co", "Cn"):
+            blocks.setdefault(code >> 7, []).append(chr(code))
+    for block in sorted(blocks):
+        limit = 2 if 0x3400 >> 7 <= block < 0x9FFF >> 7 or 0xAC00 >> 7 <= block < 0xD7A4 >> 7 or block >= 0x12000 >> 7 else 4
+        for _ in range(limit):
+            letters = pick.choices(blocks[block], k=pick.randint(1, 6))
+            for _ in range(pick.randint(0, 3)):
+                letters.insert(pick.randint(0, len(letters)), pick.choice([" ", "\n", "a", "1", ".", "\u0301", "  ", pick.choice(words)]))
+            samples.append("".join(letters))
+    everything = [c for block in blocks.values() for c in block]
+    for _ in range(150):
+        samples.append("".join(pick.choices(everything, k=pick.randint(1, 12))))
+    for _ in range(60):  # unassigned, private and noncharacters
+        samples.append("".join(pick.choice(["a", " ", chr(pick.choice([0x378, 0xFFFF, 0xE000, 0x10FFFF, 0xF0000, 0x2FE0F, 0xFDD0, 0xE0FFF]))]) for _ in range(6)))
+    for _ in range(150):
+        samples.append("".join(pick.choice([" ", "  ", "\n", "\t", "\r", "\u00a0", "\u3000", "\u200b", "\u2028", "\x0b", "\x85", "a", "B", "7", "!", "\x00", "\x1f", "\x7f", "'s", "\u00ad", "\ufeff", "\u200d"]) for _ in range(pick.randint(1, 16))))
+    for _ in range(400):
+        start = pick.randrange(len(text) - 200)
+        samples.append(text[start:start + pick.randint(1, 70)])
+    for _ in range(200):
+        samples.append("".join(pick.choice([w, w.upper(), w.title(), w[::-1], str(pick.randint(0, 10**6))]) + pick.choice([" ", "", "-", "'s ", ", ", "\n"]) for w in pick.choices(words, k=pick.randint(1, 5))))
+    return samples
 
 
-def strings():
-    random.seed(7)
-    result = ["", " ", "  ", "\n", "\t", "\0", "a", " a", "a ", "  a  b  ", "\r\n", "a\r\nb\n\nc", "\u00a0", "\u2028",
-              "Hello, world!", "don't DON'T we'LL I'm it'ſ", "1234567890 12 3.14 ١٢٣ ⅷ ²", "<s>", "</s>", "<s>a</s>",
-              "[CLS] a [SEP]", "[MASK]ed  [MASK]", "<|endoftext|>a<|endoftext|>", "a <mask> b<mask>c", "ab<word>c <word> d",
-              "👩‍👩‍👧‍👦👨🏽‍🚀🏳️‍🌈", "e\u0301 é \u0323\u0307s \u1e9b\u0323", "각 각 한국어", "ﬁ ﷺ ㎏ Å Ω", "中文字符 混合 text",
-              "\u200b\u200d\ufeff\ufffd", "x" * 120, "x" * 100, "ab" * 60, "word " * 60, "\U0001f600" * 30, "İ ẞ Σίσυφος ΑΣ",
-              "▁a ▁▁b", "a▁b", "##ing", "n't 's do not . , ! ?", "don ' t . you ' re", "Ġa Ċ", "<0x41><0x0A>", "\ud7ff\ue000",
-              "\u0378\U000e0001\U0010ffff", "a\u0300\u0301b", "\x7f\x80\x85\x9f\xad", "-1.5e-10", "#define X (1<<2)\n\treturn;"]
-    lines = [line for line in corpus() if line.strip()]
-    while len(result) < 700:
-        line = random.choice(lines)
-        start = random.randrange(len(line))
-        result.append(line[start:start + random.randrange(1, 80)])
-    blocks = [(0, 0x250), (0x250, 0x600), (0x600, 0xE00), (0xE00, 0x1200), (0x1200, 0x2000), (0x2000, 0x2C00),
-              (0x2C00, 0x3100), (0x3100, 0xA000), (0xA000, 0xD800), (0xE000, 0x10000), (0x10000, 0x12000),
-              (0x1D000, 0x1E000), (0x1F000, 0x1FB00), (0x20000, 0x2A000), (0xE0000, 0xE0200)]
-
-    def is_old(scalar):
-        # Assigned in Unicode 3.2: the same in every version of the tables that the two sides may have.
-        return unicodedata.ucd_3_2_0.category(scalar) not in ("Cn", "Cs")
-
-    def assigned(low, high):
-        while True:
-            scalar = chr(random.randrange(low, high))
-            if is_old(scalar):
-                return scalar
-
-    while len(result) < 1500:
-        low, high = random.choice(blocks)
-        if not any(is_old(chr(scalar)) for scalar in range(low, high)):
-            continue
-        result.append("".join(assigned(low, high) for _ in range(random.randrange(1, 12))))
-    alphabet = list("abc XYZ0129'\"-_.,;:!?()\t\n\r  éßñçÅ中的日本한국иаשלاب😀👍🏽\u200d\u0301\u00ad▁") + [
-        "<s>", "[MASK]", "<mask>", "<|endoftext|>", "<word>", "  ", "   ", "n't", "ing", "the "]
-    while len(result) < 2100:
-        result.append("".join(random.choice(alphabet) for _ in range(random.randrange(1, 40))))
-    return result
+def leb128(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
 
 
-def byte_level(pre, vocabulary, normalizer=None, ignore_merges=False, prefix=None):
-    tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+def fnv(text):
+    value = 0x811C9DC5
+    for byte in text.encode("utf-8", "surrogatepass"):
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value.to_bytes(4, "little")
+
+
+def write(name, tokenizer, strings):
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    description = json.loads(tokenizer.to_str())
+    with open(f"{OUT}/{name}.json", "w", encoding="utf-8") as out:
+        json.dump(description, out, ensure_ascii=False, separators=(",", ":"))
+    tokenizer = Tokenizer.from_file(f"{OUT}/{name}.json")
+    with open(f"{OUT}/{name}.ref", "wb") as out:
+        for string in strings:
+            ids = tokenizer.encode(string).ids
+            out.write(leb128(len(ids)) + b"".join(map(leb128, ids)))
+            out.write(fnv(tokenizer.decode(ids)) + fnv(tokenizer.decode(ids, skip_special_tokens=False)))
+
+
+def edited(tokenizer, edit):
+    description = json.loads(tokenizer.to_str())
+    edit(description)
+    return Tokenizer.from_str(json.dumps(description))
+
+
+def bpe(lines, specials=(), size=1500, model=None, normalizer=None, pre=None, **options):
+    tokenizer = Tokenizer(model or models.BPE())
     if normalizer:
         tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = pre
+    if pre:
+        tokenizer.pre_tokenizer = pre
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(specials), show_progress=False, **options)
+    tokenizer.train_from_iterator(lines, trainer)
+    return tokenizer
+
+
+def byte_level(lines, pattern, specials, **options):
+    pre = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer = bpe(lines, specials, pre=pre, initial_alphabet=ALPHABET, **options)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def gpt2(lines):
+    tokenizer = bpe(lines, ["<|endoftext|>"], pre=pre_tokenizers.ByteLevel(add_prefix_space=False), initial_alphabet=ALPHABET)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
-        special_tokens=["<|endoftext|>", "<s>"])
-    tokenizer.train_from_iterator(corpus(), trainer)
-    tokenizer.add_tokens([AddedToken("<word>", single_word=True, normalized=False), AddedToken("[MASK]", lstrip=True)])
     return tokenizer
 
 
-def byte_fallback(gemma):
-    """Llama 2's, Mistral's and Gemma's way: a BPE over characters whose rest falls back to bytes."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
-    pre = normalizers.Replace(" ", "▁") if gemma else normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.normalizer = pre
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
-    special = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
-    trainer = trainers.BpeTrainer(vocab_size=1400, special_tokens=special, show_progress=False, limit_alphabet=150)
-    tokenizer.train_from_iterator(corpus(), trainer)
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-        + ([] if gemma else [decoders.Strip(" ", 1, 0)]))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", pair="<s> $A <s> $B:1", special_tokens=[("<s>", 1)])
-    data = json.loads(tokenizer.to_str())
-    data["model"]["byte_fallback"] = True
-    if not gemma:
-        data["pre_tokenizer"] = None
-    # Only the true special tokens are looked for in texts.
-    data["added_tokens"] = [token for token in data["added_tokens"] if token["id"] < 3]
-    return Tokenizer.from_str(json.dumps(data))
+def smollm(lines):
+    pre = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer = bpe(lines, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], pre=pre, initial_alphabet=ALPHABET)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
 
 
-def word_piece(cased):
+def llama3(lines):
+    tokenizer = byte_level(lines, LLAMA3, ["<s>", "<|endoftext|>"])
+    tokenizer = edited(tokenizer, lambda d: d["model"].update(ignore_merges=True))
+    tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 0)])])
+    return tokenizer
+
+
+def qwen2(lines):
+    tokenizer = byte_level(lines, QWEN2, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], normalizer=normalizers.NFC())
+    tokenizer.add_tokens([AddedToken("<tool>", normalized=False, special=False), AddedToken("newword", single_word=True, normalized=True)])
+    return tokenizer
+
+
+def o200k(lines):
+    return byte_level(lines, O200K, ["<|endoftext|>"])
+
+
+def roberta(lines):
+    specials = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer = bpe(lines, specials, pre=pre_tokenizers.ByteLevel(add_prefix_space=True), initial_alphabet=ALPHABET)
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return tokenizer
+
+
+def clip(lines):
+    normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
+    pre = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(CLIP), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer = bpe(lines, ["<unk>", "<s>", "</s>"], model=models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"), normalizer=normalizer, pre=pre, initial_alphabet=ALPHABET, end_of_word_suffix="</w>")
+    tokenizer.decoder = decoders.BPEDecoder("</w>")
+    tokenizer.post_processor = processors.BertProcessing(("</s>", 2), ("<s>", 1))
+    return tokenizer
+
+
+def without_byte_tokens(description):
+    description["added_tokens"] = [t for t in description["added_tokens"] if t["content"] not in BYTES]
+
+
+def sentencepiece_bpe(lines, normalizer, pre, decoder, specials):
+    # Trained word by word; the pre-tokenizer of the family then leaves whole texts to the merges.
+    training = pre_tokenizers.Metaspace(prepend_scheme="always")
+    model = models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    tokenizer = bpe(lines, specials + BYTES, size=2000, model=model, pre=training, limit_alphabet=200)
+    tokenizer = edited(tokenizer, without_byte_tokens)
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre
+    if pre is None:
+        tokenizer = edited(tokenizer, lambda d: d.update(pre_tokenizer=None))
+    tokenizer.decoder = decoder
+    return tokenizer
+
+
+def llama2(lines):
+    tokenizer = sentencepiece_bpe(
+        lines, normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), None,
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]),
+        ["<unk>", "<s>", "</s>"])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)])
+    return tokenizer
+
+
+def mistral(lines):
+    tokenizer = sentencepiece_bpe(
+        lines, normalizers.Sequence([]), pre_tokenizers.Metaspace(prepend_scheme="first", split=False),
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]),
+        ["<unk>", "<s>", "</s>"])
+    tokenizer.add_tokens([AddedToken("▁▁", normalized=False), AddedToken("newword", normalized=True, rstrip=True)])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 1), ("</s>", 2)])
+    return tokenizer
+
+
+def gemma(lines):
+    tokenizer = sentencepiece_bpe(
+        lines, normalizers.Replace(" ", "▁"), pre_tokenizers.Split(" ", "merged_with_previous"),
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]),
+        ["<pad>", "</s>", "<s>", "<unk>", "<start_of_turn>"])
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t in ["\n\n", "\n\n\n", "<b>", "</b>"]])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 2)])
+    return tokenizer
+
+
+def bert(lines, cased):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=not cased)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=not cased, strip_accents=None)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=1200, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False)
-    tokenizer.train_from_iterator(corpus(), trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    tokenizer.decoder = decoders.WordPiece()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(lines, trainers.WordPieceTrainer(vocab_size=2200, special_tokens=specials, show_progress=False, limit_alphabet=600))
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer.decoder = decoders.WordPiece(cleanup=not cased)
     return tokenizer
 
 
-def unigram(kind):
-    """T5's (space prefix always), XLM-R's and ALBERT's ways, with sentencepiece's own character map."""
+def character_map(rules=None):
     with tempfile.TemporaryDirectory() as folder:
-        text = pathlib.Path(folder) / "text.txt"
-        text.write_text("\n".join(line for line in corpus() if line.strip()), encoding="utf8")
-        sentencepiece.SentencePieceTrainer.train(
-            input=str(text), model_prefix=folder + "/m", vocab_size=900, model_type="unigram",
-            byte_fallback=kind == "fallback", minloglevel=2, num_threads=1, character_coverage=0.995,
-            normalization_rule_name="nmt_nfkc_cf" if kind == "albert" else "nmt_nfkc")
-        model = sentencepiece_model_pb2.ModelProto()
-        model.ParseFromString(pathlib.Path(folder + "/m.model").read_bytes())
-    vocabulary = [(piece.piece, piece.score) for piece in model.pieces]
-    tokenizer = Tokenizer(models.Unigram(vocabulary, 0, kind == "fallback"))
-    steps = []
-    if kind == "albert":
-        steps = [normalizers.Replace("``", '"'), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
-    steps += [normalizers.Precompiled(model.normalizer_spec.precompiled_charsmap)] if kind != "fallback" else [
-        normalizers.NFKC(), normalizers.Nmt()]
-    steps += [normalizers.Replace(Regex(" {2,}"), " ")]
-    tokenizer.normalizer = normalizers.Sequence(steps)
-    scheme = "first" if kind == "fallback" else "always"
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme) if kind != "xlmr" else (
-        pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]))
-    tokenizer.decoder = decoders.Metaspace(prepend_scheme=scheme) if kind != "fallback" else decoders.Sequence(
-        [decoders.ByteFallback(), decoders.Metaspace(prepend_scheme=scheme)])
-    tokenizer.add_special_tokens(["<s>", "</s>", AddedToken("<mask>", lstrip=True)])
-    single = "$A </s>" if kind == "t5" else "<s> $A </s>"
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=single, pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
+        options = {}
+        if rules:
+            with open(f"{folder}/rules.tsv", "w") as out:
+                for old, new in rules:
+                    out.write(" ".join(f"{ord(c):X}" for c in old) + "\t" + " ".join(f"{ord(c):X}" for c in new) + "\n")
+            options["normalization_rule_tsv"] = f"{folder}/rules.tsv"
+        else:
+            options["normalization_rule_name"] = "nmt_nfkc"
+        sentences = iter([" ".join(chr(97 + (i * j) % 26) * 3 for j in range(9)) for i in range(99)])
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=sentences, model_prefix=f"{folder}/m", vocab_size=40, minloglevel=2, hard_vocab_limit=False, **options)
+        proto = sentencepiece_model_pb2.ModelProto()
+        with open(f"{folder}/m.model", "rb") as model:
+            proto.ParseFromString(model.read())
+        return proto.normalizer_spec.precompiled_charsmap
+
+
+SMALL_RULES = [("ﬁ", "fi"), ("①", "1"), ("é", "e"), ("e\u0301", "e"), ("Å", "A"), ("\u00ad", ""), ("\u3000", " "), ("\t", " "), ("\n", " "), ("“", '"'), ("”", '"'), ("…", "..."), ("\u200b", " "), ("㌔", "キロ")]
+
+
+def unigram(lines, charsmap, pre, normalizer=(), specials=("<s>", "<pad>", "</s>", "<unk>"), byte_fallback=False):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence(list(normalizer) + [normalizers.Precompiled(charsmap)])
+    tokenizer.pre_tokenizer = pre
+    trainer = trainers.UnigramTrainer(vocab_size=1800, special_tokens=list(specials) + (BYTES if byte_fallback else []), unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator([line for line in lines if line.isascii() and "<" not in line and "[" not in line], trainer)
+    if byte_fallback:
+        tokenizer = edited(tokenizer, lambda d: (without_byte_tokens(d), d["model"].update(byte_fallback=True)))
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     return tokenizer
 
 
-def families():
-    level = pre_tokenizers.ByteLevel
-    split = lambda pattern: pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(pattern), "isolated"), level(add_prefix_space=False, use_regex=False)])
-    llama3 = byte_level(split(LLAMA3), 1500, ignore_merges=True)
-    llama3.post_processor = processors.Sequence([
-        processors.ByteLevel(trim_offsets=False),
-        processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B:1", special_tokens=[("<s>", 1)])])
-    roberta = byte_level(level(add_prefix_space=True), 900)
-    roberta.post_processor = processors.RobertaProcessing(("<|endoftext|>", 0), ("<s>", 1))
-    return {
-        "gpt2": byte_level(level(add_prefix_space=False), 1500),
-        "smollm": byte_level(pre_tokenizers.Sequence([pre_tokenizers.Digits(True), level(add_prefix_space=False)]), 1000),
-        "roberta": roberta,
-        "llama3": llama3,
-        "qwen2": byte_level(split(QWEN2), 1500, normalizer=normalizers.NFC()),
-        "o200k": byte_level(split(O200K), 1000),
-        "llama2": byte_fallback(gemma=False),
-        "gemma": byte_fallback(gemma=True),
-        "bert": word_piece(cased=False),
-        "bert-cased": word_piece(cased=True),
-        "t5": unigram("t5"),
-        "xlmr": unigram("xlmr"),
-        "albert": unigram("albert"),
-        "unigram-bytes": unigram("fallback"),
-    }
+def xlmr(lines):
+    pre = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")])
+    tokenizer = unigram(lines, character_map(), pre)
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False)])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    return tokenizer
+
+
+def t5(lines):
+    tokenizer = unigram(lines, character_map(SMALL_RULES), pre_tokenizers.Metaspace(prepend_scheme="always"), specials=["<pad>", "</s>", "<unk>", "<extra_id_0>"], byte_fallback=True)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return tokenizer
+
+
+def albert(lines):
+    extra = [normalizers.Replace("``", '"'), normalizers.Replace("''", '"'), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.Replace(Regex(" {2,}"), " ")]
+    tokenizer = unigram(lines, character_map(SMALL_RULES), pre_tokenizers.Metaspace(prepend_scheme="first"), extra, ["<pad>", "<unk>", "[CLS]", "[SEP]"])
+    tokenizer.add_special_tokens([AddedToken("[MASK]", lstrip=True, rstrip=True, normalized=False)])
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return tokenizer
+
+
+def wordlevel(lines):
+    tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Strip()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.Digits(), pre_tokenizers.CharDelimiterSplit("x")])
+    tokenizer.train_from_iterator(lines, trainers.WordLevelTrainer(vocab_size=1500, special_tokens=["<unk>"], show_progress=False))
+    return tokenizer
 
 
 def main():
-    texts = strings()
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "strings.json").write_text(json.dumps(texts, ensure_ascii=True), encoding="utf8")
-    for name, tokenizer in families().items():
-        folder = OUT / name
-        folder.mkdir(exist_ok=True)
-        (folder / "tokenizer.json").write_text(
-            json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":")), encoding="utf8")
-        # As written, so that what is read is what was asked.
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        ids = [tokenizer.encode(text).ids for text in texts]
-        decoded = {}
-        for index, (text, tokens) in enumerate(zip(texts, ids)):
-            back = tokenizer.decode(tokens)
-            if back != text:
-                decoded[str(index)] = back
-        pair = tokenizer.encode("Hello there", "general")
-        (folder / "expected.json").write_text(
-            json.dumps({"ids": ids, "decoded": decoded, "pair": {"ids": pair.ids, "types": pair.type_ids}},
-                       ensure_ascii=True, separators=(",", ":")), encoding="utf8")
-        print(name, tokenizer.get_vocab_size(), "tokens")
+    with open(sys.argv[1], encoding="utf-8") as source:
+        text = source.read()[:250_000]
+    strings = make_strings(text)
+    os.makedirs(OUT, exist_ok=True)
+    with open(f"{OUT}/strings.json", "w", encoding="utf-8") as out:
+        json.dump(strings, out, ensure_ascii=False, separators=(",\n", ":"))
+    lines = text.split("\n") + strings
+    for name, make in [("gpt2", gpt2), ("smollm", smollm), ("llama3", llama3), ("qwen2", qwen2), ("o200k", o200k), ("roberta", roberta),
+                       ("clip", clip), ("llama2", llama2), ("mistral", mistral), ("gemma", gemma),
+                       ("bert-uncased", lambda l: bert(l, False)), ("bert-cased", lambda l: bert(l, True)), ("xlmr", xlmr), ("t5", t5),
+                       ("albert", albert), ("wordlevel", wordlevel)]:
+        write(name, make(lines), strings)
+        print(name)
+    print(len(strings), "strings")
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -44,6 +44,12 @@ extension JSON {
     }
   }
 
+  /// The number as it is written in the document, or nil when this is something else.
+  public var numberText: String? {
+    guard node.kind == .number else { return nil }
+    return withRaw { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// The string, or nil when this is something else.
   public var string: String? {
     withUTF8 { String(decoding: $0, as: UTF8.self) }

@@ -1,143 +1,89 @@
 import PithJSON
 
-/// Text to tokens and back.
+/// Turns text into the ids that a model reads, and ids back into text.
 ///
 ///     let tokenizer = try Tokenizer(tokenizerJSON: JSON(parsing: bytes))
 ///     let ids = tokenizer.encode("Hello, world")
-///     let text = tokenizer.decode(ids)
+///     tokenizer.decode(ids)  // "Hello, world"
 ///
-/// The stages are those of Hugging Face's `tokenizers`: added tokens are found first; the text between them is
-/// normalized, cut into pieces, and each piece becomes tokens of the model; then special tokens are put around.
+/// The ids equal those of the reference implementation (Hugging Face's `tokenizers`) for every description that
+/// is accepted; a description with a part that is not supported is refused by name. Truncation and padding that
+/// a file may ask for are left to the caller. A text must be smaller than 2 GiB.
 public struct Tokenizer: Sendable {
-  let added: AddedTokens
-  let normalizer: Normalizer?
-  let preTokenizer: PreTokenizer?
-  let model: TokenModel
-  let postProcessor: PostProcessor
-  let decoder: TokenDecoder?
-  /// Whether the vocabulary's tokens are bytes, and not the letters that stand for them.
-  let isByteLevel: Bool
+  let definition: TokenizerDefinition
 
-  /// The token that begins a text, where the tokenizer names one.
-  public let beginningOfText: Int32?
-
-  /// The token that ends a text, where the tokenizer names one.
-  public let endOfText: Int32?
-
-  /// The special tokens that the tokenizer names, by their roles (`bos_token`, `eos_token`, `pad_token` …).
-  public let namedTokens: [String: String]
-
-  /// The tokens of a text.
+  /// A tokenizer from the contents of `tokenizer.json` and, where there is one, `tokenizer_config.json`.
   ///
-  /// - Parameter addingSpecialTokens: whether the tokens that the model expects around a text are put there.
+  /// The configuration names the tokens that begin and end a text; it also asks for them around each text with
+  /// `add_bos_token` and `add_eos_token`, which counts where `tokenizer.json` has no template of its own.
+  public init(tokenizerJSON: JSON, configuration: JSON? = nil) throws(TokenizerError) {
+    definition = try TokenizerFile(tokenizerJSON, configuration: configuration).definition()
+  }
+
+  /// A tokenizer from the vocabulary in a GGUF file.
+  public init(_ vocabulary: GGUFVocabulary) throws(TokenizerError) {
+    definition = try vocabulary.definition()
+  }
+
+  /// The ids of a text, with the special tokens around it that the model expects unless asked otherwise.
+  ///
+  /// Special tokens written out in the text are recognized either way.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int32] {
-    let ids = encodePlain(text)
-    return addingSpecialTokens ? postProcessor.apply(ids).ids : ids
+    let ids = definition.encode(Array(text.utf8))
+    return definition.template.assemble(ids, nil, addsTokens: addingSpecialTokens).ids
   }
 
-  /// The tokens of two texts, with those that the model expects around and between them.
-  public func encode(_ first: String, _ second: String) -> Encoding {
-    postProcessor.apply(encodePlain(first), encodePlain(second))
+  /// The ids and types of a text, with the special tokens around it.
+  public func encoding(of text: String, addingSpecialTokens: Bool = true) -> Encoding {
+    let ids = definition.encode(Array(text.utf8))
+    return definition.template.assemble(ids, nil, addsTokens: addingSpecialTokens)
   }
 
-  /// The text of tokens.
-  ///
-  /// - Parameter skippingSpecialTokens: whether special tokens are left out.
+  /// The ids and types of a pair of texts, with the special tokens around and between them.
+  public func encode(_ first: String, _ second: String, addingSpecialTokens: Bool = true) -> Encoding {
+    definition.template.assemble(
+      definition.encode(Array(first.utf8)), definition.encode(Array(second.utf8)),
+      addsTokens: addingSpecialTokens)
+  }
+
+  /// The text of the ids; ids that stand for no token are passed over.
   public func decode(_ ids: [Int32], skippingSpecialTokens: Bool = true) -> String {
-    var pieces: [[UInt8]] = []
-    for id in ids {
-      if let token = added.tokens[id] {
-        if !(token.isSpecial && skippingSpecialTokens) { pieces.append(token.content) }
-      } else if let token = model.vocabulary.token(Int(id)) {
-        pieces.append(letters(of: token))
-      }
-    }
-    guard let decoder else {
-      return String(decoding: Array(pieces.joined(separator: [UInt8(ascii: " ")])), as: UTF8.self)
-    }
-    return String(decoding: Array(decoder.apply(to: pieces).joined()), as: UTF8.self)
+    var decoder = makeStreamingDecoder(skippingSpecialTokens: skippingSpecialTokens)
+    for id in ids { decoder.feed(id) }
+    return decoder.takeAll()
   }
 
-  /// A decoder that takes tokens one by one.
+  /// A decoder that takes ids one at a time.
   public func makeStreamingDecoder(skippingSpecialTokens: Bool = true) -> StreamingDecoder {
-    StreamingDecoder(self, skipsSpecialTokens: skippingSpecialTokens)
+    StreamingDecoder(definition, skipsSpecialTokens: skippingSpecialTokens)
   }
 
-  /// One more than the largest id.
-  public var vocabularySize: Int {
-    max(model.vocabulary.idBound, added.tokens.keys.max().map { Int($0) + 1 } ?? 0)
-  }
+  /// The number of tokens, added ones included.
+  public var vocabularySize: Int { definition.vocabularySize }
 
-  /// The id of a token by its content.
-  public func id(of token: String) -> Int32? {
-    let content = Array(token.utf8)
-    if let added = added.tokens.values.first(where: { $0.content == content }) { return added.id }
-    var bytes = content
-    if isByteLevel {
-      bytes = []
-      ByteAlphabet.append(bytesOf: content[...], to: &bytes)
-    }
-    let id = model.vocabulary.id(of: bytes)
-    return id >= 0 ? id : nil
-  }
+  /// The id of a token given as it stands in the vocabulary, compared by its bytes.
+  public func id(of token: String) -> Int32? { definition.id(of: Array(token.utf8)) }
 
-  /// The content of a token.
+  /// The token of an id as it stands in the vocabulary.
   public func token(_ id: Int32) -> String? {
-    if let token = added.tokens[id] { return String(decoding: token.content, as: UTF8.self) }
-    return model.vocabulary.token(Int(id)).map { String(decoding: letters(of: $0), as: UTF8.self) }
+    definition.token(id).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// Whether a token is a single byte of a character that is no token.
-  func isByteToken(_ id: Int32) -> Bool {
-    guard decoder?.fallsBackToBytes == true, added.tokens[id] == nil,
-      let token = model.vocabulary.token(Int(id))
-    else { return false }
-    return TokenDecoder.byte(of: Array(token)) != nil
-  }
+  /// Whether the id is that of a special token, which decoding passes over.
+  public func isSpecial(_ id: Int32) -> Bool { definition.added.specialIDs.contains(id) }
 
-  /// A token of the vocabulary as the tokenizer's file spells it.
-  private func letters(of token: ArraySlice<UInt8>) -> [UInt8] {
-    guard isByteLevel else { return Array(token) }
-    var letters: [UInt8] = []
-    ByteAlphabet.append(lettersOf: token, to: &letters)
-    return letters
-  }
-
-  private func encodePlain(_ text: String) -> [Int32] {
-    var ids: [Int32] = []
-    let bytes = Array(text.utf8)
-    for part in added.partsOfPlainText(bytes) {
-      switch part {
-      case .token(let id): ids.append(id)
-      case .text(let range):
-        encodeText(
-          range.count == bytes.count ? bytes : Array(bytes[range]), isBeginning: range.lowerBound == 0, &ids)
-      }
-    }
-    return ids
-  }
-
-  /// Encodes text that has no added tokens but normalized ones.
-  private func encodeText(_ text: [UInt8], isBeginning: Bool, _ ids: inout [Int32]) {
-    // A text whose first character is normalized away no longer begins the input.
-    var isBeginning = isBeginning
-    if let normalizer, isBeginning, let lead = text.first {
-      var first = Array(text.prefix(UTF8Text.length(lead: lead)))
-      normalizer.apply(to: &first)
-      isBeginning = !first.isEmpty
-    }
-    var text = text
-    normalizer?.apply(to: &text)
-    for part in added.partsOfNormalizedText(text) {
-      switch part {
-      case .token(let id): ids.append(id)
-      case .text(let range):
-        var pieces = Pieces(
-          range.count == text.count ? text : Array(text[range]),
-          isBeginning: isBeginning && range.lowerBound == 0)
-        preTokenizer?.apply(to: &pieces)
-        model.encode(pieces, into: &ids)
-      }
-    }
-  }
+  /// The token that begins a text.
+  public var beginningOfText: Int32? { definition.specialTokens.beginningOfText }
+  /// The token that ends a text.
+  public var endOfText: Int32? { definition.specialTokens.endOfText }
+  /// The token for what the vocabulary cannot express.
+  public var unknown: Int32? { definition.specialTokens.unknown }
+  /// The token that fills up a batch.
+  public var padding: Int32? { definition.specialTokens.padding }
+  /// The token between two texts.
+  public var separator: Int32? { definition.specialTokens.separator }
+  /// The token whose output stands for the whole text.
+  public var classification: Int32? { definition.specialTokens.classification }
+  /// The token that hides another one.
+  public var mask: Int32? { definition.specialTokens.mask }
 }

@@ -7,26 +7,28 @@ extension GGUFVocabulary {
   /// - Throws: `CheckpointError` if the keys are missing or of the wrong type.
   public init(_ gguf: GGUFFile) throws(CheckpointError) {
     func key(_ name: String) -> GGUFValue? { gguf.metadata["tokenizer.ggml." + name] }
+    func id(_ name: String) -> Int32? { key(name + "_token_id")?.int.flatMap { Int32(exactly: $0) } }
     guard let model = key("model")?.string, let tokens = key("tokens")?.array?.utf8 else {
       throw .badData(
         path: gguf.name, fault: "'tokenizer.ggml.model' or 'tokenizer.ggml.tokens' is missing",
         mend: "convert the model again with its tokenizer")
     }
-    self.init(model: model, pre: key("pre")?.string ?? "default", tokens: tokens)
+    self.init(model: model, pre: key("pre")?.string, tokens: tokens)
     scores = key("scores")?.array?.floats ?? []
-    types = key("token_type")?.array?.ints ?? []
+    types = key("token_type")?.array?.ints?.map { Int32(truncatingIfNeeded: $0) } ?? []
     merges = key("merges")?.array?.utf8 ?? []
-    let roles = [
-      "bos": "bos", "eos": "eos", "unknown": "unk", "seperator": "sep", "separator": "sep", "padding": "pad",
-      "cls": "cls", "mask": "mask",
-    ]
-    for (name, role) in roles {
-      if let id = key(name + "_token_id")?.int, tokens.indices.contains(id) { special[role] = id }
-    }
-    addsBeginning = key("add_bos_token")?.bool
-    addsEnd = key("add_eos_token")?.bool
-    addsSpace = key("add_space_prefix")?.bool
-    characterMap = key("precompiled_charsmap")?.array?.ints?.map { UInt8(truncatingIfNeeded: $0) } ?? []
+    beginningOfText = id("bos")
+    endOfText = id("eos")
+    unknown = id("unknown")
+    separator = id("seperator") ?? id("separator")
+    padding = id("padding")
+    classification = id("cls")
+    mask = id("mask")
+    addsBeginningOfText = key("add_bos_token")?.bool
+    addsEndOfText = key("add_eos_token")?.bool
+    addsSpacePrefix = key("add_space_prefix")?.bool
+    removesExtraWhitespace = key("remove_extra_whitespaces")?.bool ?? false
+    precompiledCharacterMap = key("precompiled_charsmap")?.array?.ints?.map { UInt8(truncatingIfNeeded: $0) } ?? []
   }
 }
 

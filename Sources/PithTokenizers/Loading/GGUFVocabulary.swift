@@ -1,310 +1,213 @@
-import Foundation
-import PithJSON
-
-/// A tokenizer as the keys of a GGUF file describe it (`tokenizer.ggml.…`).
+/// The tokenizer of a GGUF file, as its `tokenizer.ggml.*` keys tell it.
 ///
-/// It becomes a `tokenizer.json` first: what is read from either kind of file goes through one door, and a model that
-/// came as GGUF can be written as a folder.
+/// Each property is named for its key; a key that the file lacks keeps the default of the property, which
+/// stands for what the model's family does.
 public struct GGUFVocabulary: Sendable {
-  /// `gpt2` (byte-level BPE), `llama` (sentencepiece BPE), `bert` (WordPiece) or `t5` (unigram).
+  /// `model`: `gpt2` (byte-level merges), `llama` (SentencePiece merges), `bert` (WordPiece) or `t5` (unigram).
   public var model: String
-  /// How a byte-level BPE cuts text, by llama.cpp's name for it.
-  public var pre: String
-  /// The tokens by id.
+  /// `pre`: which family's pattern cuts the text into words, for the model `gpt2`.
+  public var pre: String?
+  /// `tokens`: the bytes of each token, by id.
   public var tokens: [[UInt8]]
-  /// The tokens' scores; empty where the model has none.
+  /// `scores`: the score of each token, by id.
   public var scores: [Float] = []
-  /// The tokens' types: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; empty for all normal.
-  public var types: [Int] = []
-  /// The merges of a byte-level BPE, each both tokens with a space between.
+  /// `token_type`: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte.
+  public var types: [Int32] = []
+  /// `merges`: two tokens with a space between them, best first.
   public var merges: [[UInt8]] = []
-  /// The ids of special tokens by their roles: `bos`, `eos`, `unk`, `sep`, `cls`, `pad`, `mask`.
-  public var special: [String: Int] = [:]
-  /// Whether a text begins with the `bos` token; nil for what the model usually does.
-  public var addsBeginning: Bool?
-  /// Whether a text ends with the `eos` token.
-  public var addsEnd: Bool?
-  /// Whether a space is put before a text; nil for what the model usually does.
-  public var addsSpace: Bool?
-  /// Sentencepiece's character map.
-  public var characterMap: [UInt8] = []
+  /// `bos_token_id`.
+  public var beginningOfText: Int32?
+  /// `eos_token_id`.
+  public var endOfText: Int32?
+  /// `unknown_token_id`.
+  public var unknown: Int32?
+  /// `seperator_token_id` (sic).
+  public var separator: Int32?
+  /// `padding_token_id`.
+  public var padding: Int32?
+  /// `cls_token_id`.
+  public var classification: Int32?
+  /// `mask_token_id`.
+  public var mask: Int32?
+  /// `add_bos_token`.
+  public var addsBeginningOfText: Bool?
+  /// `add_eos_token`.
+  public var addsEndOfText: Bool?
+  /// `add_space_prefix`.
+  public var addsSpacePrefix: Bool?
+  /// `remove_extra_whitespaces`.
+  public var removesExtraWhitespace = false
+  /// `precompiled_charsmap`.
+  public var precompiledCharacterMap: [UInt8] = []
+  /// Whether the model `bert` reads lowercase text.
+  public var lowercases = true
 
-  /// A vocabulary; what else the file says is set afterwards.
-  public init(model: String, pre: String, tokens: [[UInt8]]) {
+  /// A vocabulary of tokens by id; the other keys are set afterwards.
+  public init(model: String, pre: String? = nil, tokens: [[UInt8]]) {
     self.model = model
     self.pre = pre
     self.tokens = tokens
   }
+}
 
-  private static let control = 3
-  private static let userDefined = 4
+extension GGUFVocabulary {
+  enum TokenType: Int32 { case normal = 1, unknown, control, userDefined, unused, byte }
 
-  /// The tokenizer as a `tokenizer.json`.
-  ///
-  /// - Throws: `TokenizerError` if the model, or the way to cut text, is not one that is understood.
-  public func tokenizerJSON() throws(TokenizerError) -> [UInt8] {
+  func type(_ id: Int) -> TokenType { types.isEmpty ? .normal : TokenType(rawValue: types[id]) ?? .normal }
+
+  func definition() throws(TokenizerError) -> TokenizerDefinition {
+    try check()
+    switch model {
+    case "gpt2": return try byteLevelDefinition()
+    case "llama": return try sentencePieceDefinition()
+    case "bert": return try wordPieceDefinition()
+    case "t5": return try unigramDefinition()
+    default:
+      throw TokenizerError(
+        "The tokenizer model \"\(model.prefix(40))\" is not supported; gpt2, llama, bert and t5 are.")
+    }
+  }
+
+  func check() throws(TokenizerError) {
+    guard !tokens.isEmpty, tokens.count < 1 << 24 else {
+      throw TokenizerError("The vocabulary has \(tokens.count) tokens; convert the model again.")
+    }
     guard types.isEmpty || types.count == tokens.count, scores.isEmpty || scores.count == tokens.count else {
-      throw TokenizerError(
-        "The vocabulary has \(tokens.count) tokens, but not as many types or scores; convert it again.")
+      throw TokenizerError("The lists of tokens, types and scores differ in length; convert the model again.")
     }
-    var text = JSONText()
-    text.append("{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":")
-    text.append(JSONValue.array(addedTokens()))
-    for (name, value) in try stages() {
-      text.append(",\"\(name)\":")
-      text.append(value)
-    }
-    text.append(",\"model\":{")
-    switch model {
-    case "gpt2": appendBytePairs(&text)
-    case "llama": try appendSentencePieces(&text)
-    case "bert": appendWordPieces(&text)
-    case "t5": try appendUnigram(&text)
-    default:
-      throw TokenizerError(
-        "The tokenizer model '\(model)' is not one that Pith knows: gpt2, llama, bert, t5.")
-    }
-    text.append("}}")
-    return text.bytes
-  }
-
-  /// The names of the special tokens, as a `tokenizer_config.json` lists them.
-  public func specialTokenNames() -> JSONValue {
-    var names: JSONValue = [:]
-    for role in ["bos", "eos", "unk", "sep", "pad", "cls", "mask"] {
-      if let id = special[role], tokens.indices.contains(id) { names[role + "_token"] = .string(name(id)) }
-    }
-    return names
-  }
-
-  private func name(_ id: Int) -> String { String(decoding: tokens[id], as: UTF8.self) }
-
-  private func addedTokens() -> [JSONValue] {
-    types.indices.filter { types[$0] == Self.control || types[$0] == Self.userDefined }.map { id in
-      [
-        "id": .int(id), "content": .string(name(id)), "single_word": false, "lstrip": false, "rstrip": false,
-        "normalized": false, "special": .bool(types[id] == Self.control),
-      ]
-    }
-  }
-
-  // MARK: - Stages
-
-  private func stages() throws(TokenizerError) -> KeyValuePairs<String, JSONValue> {
-    switch model {
-    case "gpt2":
-      let (normalizer, preTokenizer) = try byteLevelStages()
-      return [
-        "normalizer": normalizer, "pre_tokenizer": preTokenizer,
-        "post_processor": postProcessor(beginning: addsBeginning ?? false), "decoder": ["type": "ByteLevel"],
-      ]
-    case "bert":
-      return [
-        "normalizer": [
-          "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "lowercase": true,
-        ],
-        "pre_tokenizer": ["type": "BertPreTokenizer"], "post_processor": bertProcessor(),
-        "decoder": ["type": "WordPiece", "prefix": "##", "cleanup": true],
-      ]
-    case "t5":
-      let map: JSONValue =
-        characterMap.isEmpty
-        ? .null
-        : ["type": "Precompiled", "precompiled_charsmap": .string(Data(characterMap).base64EncodedString())]
-      let mark: JSONValue = [
-        "type": "Metaspace", "replacement": "▁", "prepend_scheme": addsSpace ?? true ? "always" : "never",
-      ]
-      return [
-        "normalizer": map, "pre_tokenizer": mark,
-        "post_processor": postProcessor(beginning: addsBeginning ?? false),
-        "decoder": mark,
-      ]
-    default:
-      let addsSpace = addsSpace ?? true
-      let mark: JSONValue = ["type": "Replace", "pattern": ["String": " "], "content": "▁"]
-      let space: JSONValue = ["type": "Replace", "pattern": ["String": "▁"], "content": " "]
-      let decoders: [JSONValue] = [space, ["type": "ByteFallback"], ["type": "Fuse"]]
-      return [
-        "normalizer": addsSpace
-          ? ["type": "Sequence", "normalizers": [["type": "Prepend", "prepend": "▁"], mark]] : mark,
-        "pre_tokenizer": .null, "post_processor": postProcessor(beginning: addsBeginning ?? true),
-        "decoder": [
-          "type": "Sequence",
-          "decoders": .array(
-            decoders + (addsSpace ? [["type": "Strip", "content": " ", "start": 1, "stop": 0]] : [])),
-        ],
-      ]
-    }
-  }
-
-  private func byteLevelStages() throws(TokenizerError) -> (normalizer: JSONValue, preTokenizer: JSONValue) {
-    func cut(_ pattern: String) -> JSONValue {
-      let split: JSONValue = [
-        "type": "Split", "pattern": ["Regex": .string(pattern)], "behavior": "Isolated", "invert": false,
-      ]
-      return ["type": "Sequence", "pretokenizers": [split, byteLevel(cuts: false)]]
-    }
-    func byteLevel(cuts: Bool) -> JSONValue {
-      [
-        "type": "ByteLevel", "add_prefix_space": .bool(addsSpace ?? false), "trim_offsets": false,
-        "use_regex": .bool(cuts),
-      ]
-    }
-    switch pre {
-    case "gpt-2", "default", "": return (.null, byteLevel(cuts: true))
-    case "smollm":
-      let digits: JSONValue = ["type": "Digits", "individual_digits": true]
-      return (.null, ["type": "Sequence", "pretokenizers": [digits, byteLevel(cuts: true)]])
-    case "llama-bpe", "llama3", "llama-v3": return (.null, cut(BytePairPatterns.llama3))
-    case "qwen2": return (["type": "NFC"], cut(BytePairPatterns.qwen2))
-    case "tekken": return (.null, cut(BytePairPatterns.tekken))
-    default:
-      throw TokenizerError(
-        "The way '\(pre)' to cut text is not one that Pith knows: gpt-2, smollm, llama-bpe, qwen2, tekken.")
-    }
-  }
-
-  private func postProcessor(beginning addsBeginning: Bool) -> JSONValue {
-    var parts: [JSONValue] = []
-    var known: JSONValue = [:]
-    func add(_ role: String) {
-      guard let id = special[role], tokens.indices.contains(id) else { return }
-      parts.append(["SpecialToken": ["id": .string(name(id)), "type_id": 0]])
-      known[name(id)] = ["id": .string(name(id)), "ids": [.int(id)], "tokens": [.string(name(id))]]
-    }
-    if addsBeginning { add("bos") }
-    parts.append(["Sequence": ["id": "A", "type_id": 0]])
-    if addsEnd ?? (model == "t5") { add("eos") }
-    if parts.count == 1 { return .null }
-    let second: JSONValue = ["Sequence": ["id": "B", "type_id": 1]]
-    return [
-      "type": "TemplateProcessing", "single": .array(parts), "pair": .array(parts + [second]),
-      "special_tokens": known,
-    ]
-  }
-
-  private func bertProcessor() -> JSONValue {
-    func token(_ role: String, _ usual: String) -> JSONValue {
-      let id = special[role] ?? tokens.firstIndex(of: Array(usual.utf8)) ?? 0
-      return [.string(usual), .int(id)]
-    }
-    return ["type": "BertProcessing", "sep": token("sep", "[SEP]"), "cls": token("cls", "[CLS]")]
-  }
-
-  // MARK: - Models
-
-  private func appendBytePairs(_ text: inout JSONText) {
-    let ignores = ["llama-bpe", "llama3", "llama-v3", "tekken"].contains(pre)
-    text.append("\"type\":\"BPE\",\"byte_fallback\":false,\"ignore_merges\":\(ignores),")
-    appendVocabulary(tokens.enumerated().map { ($0, $1) }, &text)
-    text.append(",\"merges\":[")
-    for (index, merge) in merges.enumerated() {
-      if index > 0 { text.append(",") }
-      text.append(string: merge)
-    }
-    text.append("]")
-  }
-
-  /// Sentencepiece merges neighbours whose union is a token, the best score first: the list of merges says the same.
-  private func appendSentencePieces(_ text: inout JSONText) throws(TokenizerError) {
-    guard !scores.isEmpty else {
-      throw TokenizerError("The vocabulary has no scores; convert the model again.")
-    }
-    let unknown = special["unk"] ?? types.firstIndex(of: 2)
-    let name: JSONValue =
-      unknown.flatMap { tokens.indices.contains($0) ? .string(self.name($0)) : nil } ?? .null
-    text.append("\"type\":\"BPE\",\"byte_fallback\":true,\"fuse_unk\":true,\"unk_token\":")
-    text.append(name)
-    text.append(",")
-    appendVocabulary(tokens.enumerated().map { ($0, $1) }, &text)
-    text.append(",\"merges\":[")
-    for (index, merge) in try sentencePieceMerges().enumerated() {
-      if index > 0 { text.append(",") }
-      text.append("[")
-      text.append(string: tokens[merge.left])
-      text.append(",")
-      text.append(string: tokens[merge.right])
-      text.append("]")
-    }
-    text.append("]")
-  }
-
-  private func sentencePieceMerges() throws(TokenizerError) -> [(left: Int, right: Int, whole: Int)] {
-    var vocabulary = Vocabulary(capacity: tokens.count)
-    for (id, token) in tokens.enumerated() { try vocabulary.insert(token, id: id) }
-    var merges: [(left: Int, right: Int, whole: Int)] = []
-    for (whole, token) in tokens.enumerated() where types.isEmpty || types[whole] != Self.control {
-      token.withUnsafeBufferPointer { bytes in
-        for cut in 1..<max(1, bytes.count) where bytes[cut] & 0xC0 != 0x80 {
-          let left = vocabulary.id(of: bytes.part(0..<cut))
-          let right = vocabulary.id(of: bytes.part(cut..<bytes.count))
-          if left >= 0, right >= 0 { merges.append((Int(left), Int(right), whole)) }
-        }
+    for id in [beginningOfText, endOfText, unknown, separator, padding, classification, mask] {
+      if let id, !tokens.indices.contains(Int(id)) {
+        throw TokenizerError(
+          "The special token id \(id) is outside of the vocabulary; convert the model again.")
       }
     }
-    // Of merges with one score, those with the longer left part first, as the reference's conversion puts them.
-    merges.sort { a, b in
-      if scores[a.whole] != scores[b.whole] { return scores[a.whole] > scores[b.whole] }
-      let (x, y) = (tokens[a.left].count, tokens[b.left].count)
-      return x != y ? x > y : (a.whole, a.left) < (b.whole, b.left)
-    }
-    return merges
   }
 
-  /// llama.cpp marks the beginnings of words and leaves their continuations plain; WordPiece does it the other way.
-  private func appendWordPieces(_ text: inout JSONText) {
+  func vocabulary(_ content: ([UInt8]) -> [UInt8] = { $0 }) throws(TokenizerError) -> Vocabulary {
+    var vocabulary = Vocabulary(capacity: tokens.count)
+    for (id, token) in tokens.enumerated() { try vocabulary.insert(content(token), id: id) }
+    return vocabulary
+  }
+
+  /// Control tokens are special; user-defined ones are found in the text as well, but are decoded.
+  private var added: [AddedToken] {
+    tokens.indices.compactMap { id in
+      let type = type(id)
+      guard type == .control || type == .userDefined || type == .unknown else { return nil }
+      return AddedToken(id: Int32(id), content: tokens[id], isSpecial: type != .userDefined)
+    }
+  }
+
+  private var specialTokens: TokenizerDefinition.SpecialTokens {
+    TokenizerDefinition.SpecialTokens(
+      beginningOfText: beginningOfText, endOfText: endOfText, unknown: unknown, padding: padding,
+      separator: separator, classification: classification, mask: mask)
+  }
+
+  private func template(addsBeginning: Bool, addsEnd: Bool) -> SpecialTokenTemplate {
+    .around(
+      beginning: addsBeginningOfText ?? addsBeginning ? beginningOfText : nil,
+      end: addsEndOfText ?? addsEnd ? endOfText : nil)
+  }
+
+  private func byteLevelDefinition() throws(TokenizerError) -> TokenizerDefinition {
+    let family = try WordPatternFamily(pre ?? "default")
+    let vocabulary = try vocabulary()
+    var builder = MergeTableBuilder(vocabulary: vocabulary, capacity: merges.count)
+    for merge in merges { try builder.append(spaced: merge) }
+    var model = BytePairEncoding(vocabulary: vocabulary, ranking: .merges(builder.table))
+    model.isByteLevel = true
+    model.ignoresMerges = family.ignoresMerges
+    return TokenizerDefinition(
+      normalizer: family.normalizesToNFC ? .unicode(.nfc) : nil, preTokenizer: .sequence(try family.stages()),
+      model: .bytePair(model), added: added,
+      template: template(addsBeginning: family.addsBeginning, addsEnd: false), decoder: [.byteLetters],
+      specialTokens: specialTokens)
+  }
+
+  private func sentencePieceDefinition() throws(TokenizerError) -> TokenizerDefinition {
+    let vocabulary = try vocabulary()
+    var ranks = [UInt32](repeating: .max, count: tokens.count)
+    let mergeable = tokens.indices.filter { type($0) == .normal || type($0) == .userDefined }
+    let scores = scores.isEmpty ? [Float](repeating: 0, count: tokens.count) : scores
+    // Of equal scores the lower id joins first, as in the merges that the reference derives from them.
+    let order = mergeable.sorted { (scores[$1], $0) < (scores[$0], $1) }
+    for (rank, id) in order.enumerated() { ranks[id] = UInt32(rank) }
+    var model = BytePairEncoding(vocabulary: vocabulary, ranking: .scores(ranks))
+    model.unknown = unknown ?? 0
+    model.fusesUnknown = true
+    model.byteTokens = ByteTokens(vocabulary)
+    model.findSeams()
+    let addsPrefix = addsSpacePrefix ?? true
     let mark = Array("▁".utf8)
-    let pieces = tokens.enumerated().map { id, token in
-      if !types.isEmpty, types[id] == Self.control { return (id, token) }
-      return (id, token.starts(with: mark) ? Array(token.dropFirst(mark.count)) : Array("##".utf8) + token)
-    }
-    text.append("\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\",")
-    text.append("\"max_input_chars_per_word\":100,")
-    appendVocabulary(pieces, &text)
+    let replacement = Normalizer.replace(.scalars(.scalar(0x20)), with: mark)
+    var decoder: [DecoderStage.Kind] = [
+      .replace(.scalars(.scalar(0x2581)), with: [0x20]), .byteFallback, .fuse,
+    ]
+    if addsPrefix { decoder.append(.strip(content: 0x20, left: 1, right: 0)) }
+    return TokenizerDefinition(
+      normalizer: addsPrefix ? .sequence([.prepend(mark), replacement]) : replacement, preTokenizer: nil,
+      model: .bytePair(model), added: added, template: template(addsBeginning: true, addsEnd: false),
+      decoder: decoder, specialTokens: specialTokens)
   }
 
-  private func appendUnigram(_ text: inout JSONText) throws(TokenizerError) {
-    guard !scores.isEmpty else {
-      throw TokenizerError("The vocabulary has no scores; convert the model again.")
+  /// Undoes the conversion, which marks the beginnings of words with `▁` instead of continuations with `##`.
+  private func wordPieceDefinition() throws(TokenizerError) -> TokenizerDefinition {
+    let (mark, continuation) = (Array("▁".utf8), Array("##".utf8))
+    let vocabulary = try vocabulary { token in
+      if token.count > mark.count, token.starts(with: mark) { return Array(token.dropFirst(mark.count)) }
+      let isBracketed = token.first == UInt8(ascii: "[") && token.last == UInt8(ascii: "]") && token.count > 1
+      return isBracketed ? token : continuation + token
     }
-    text.append(
-      "\"type\":\"Unigram\",\"unk_id\":\(special["unk"] ?? types.firstIndex(of: 2) ?? 0),\"vocab\":[")
-    for (id, token) in tokens.enumerated() {
-      if id > 0 { text.append(",") }
-      text.append("[")
-      text.append(string: token)
-      text.append(",\(scores[id])]")
-    }
-    text.append("]")
+    let model = WordPiece(
+      vocabulary: vocabulary, unknown: unknown ?? vocabulary.id(of: "[UNK]"), continuation: continuation,
+      maximumCharacters: 100)
+    var tokens = specialTokens
+    tokens.classification = classification ?? beginningOfText
+    tokens.separator = separator ?? endOfText
+    return TokenizerDefinition(
+      normalizer: .bert(
+        BertNormalization(
+          cleansText: true, separatesIdeographs: true, stripsAccents: lowercases, lowercases: lowercases)),
+      preTokenizer: .sequence([
+        .split(.scalars(.whiteSpace), .removed, inverts: false),
+        .split(.scalars(.punctuation), .isolated, inverts: false),
+      ]),
+      model: .wordPiece(model), added: added.filter { vocabulary.token(Int($0.id)) == $0.content[...] },
+      template: .bert(tokens.classification, tokens.separator),
+      decoder: [.wordPiece(prefix: continuation, cleansUp: true)], specialTokens: tokens)
   }
 
-  private func appendVocabulary(_ entries: [(id: Int, token: [UInt8])], _ text: inout JSONText) {
-    text.append("\"vocab\":{")
-    for (index, entry) in entries.enumerated() {
-      if index > 0 { text.append(",") }
-      text.append(string: entry.token)
-      text.append(":\(entry.id)")
+  private func unigramDefinition() throws(TokenizerError) -> TokenizerDefinition {
+    guard scores.count == tokens.count, scores.allSatisfy(\.isFinite) else {
+      throw TokenizerError("The unigram vocabulary lacks the scores of its tokens; convert the model again.")
     }
-    text.append("}")
+    let hasBytes = tokens.indices.contains { type($0) == .byte }
+    let model = Unigram(
+      vocabulary: try vocabulary(), scores: scores.map(Double.init), unknown: unknown ?? Vocabulary.absent,
+      hasByteFallback: hasBytes)
+    var normalizer: Normalizer?
+    if !precompiledCharacterMap.isEmpty {
+      normalizer = .precompiled(try PrecompiledMap(precompiledCharacterMap))
+    }
+    let addsPrefix = addsSpacePrefix ?? true
+    let mark = Array("▁".utf8)
+    var stages: [PreTokenizer] = []
+    if removesExtraWhitespace { stages.append(.split(.scalars(.whiteSpace), .removed, inverts: false)) }
+    stages.append(
+      .metaspace(.init(replacement: mark, prepending: addsPrefix ? .always : .never, splits: true)))
+    return TokenizerDefinition(
+      normalizer: normalizer, preTokenizer: .sequence(stages), model: .unigram(model), added: added,
+      template: template(addsBeginning: false, addsEnd: true),
+      decoder: [.metaspace(replacement: mark, dropsFirst: addsPrefix)], specialTokens: specialTokens)
   }
 }
 
-extension Tokenizer {
-  /// Reads a tokenizer from a GGUF file's keys.
-  ///
-  /// - Throws: `TokenizerError` naming what is missing, wrong, or not understood.
-  public init(_ vocabulary: GGUFVocabulary) throws(TokenizerError) {
-    let text = try vocabulary.tokenizerJSON()
-    let names = vocabulary.specialTokenNames().serialized()
-    let json: JSON
-    let configuration: JSON
-    do throws(JSONError) {
-      json = try JSON(parsing: text)
-      configuration = try JSON(parsing: names)
-    } catch {
-      throw TokenizerError(
-        "The vocabulary names a token twice, or is not text (\(error)); convert the model again.")
-    }
-    try self.init(tokenizerJSON: json, configuration: configuration)
+extension SpecialTokenTemplate {
+  /// BERT's template: a classification token first, a separator after each text.
+  fileprivate static func bert(_ classification: Int32?, _ separator: Int32?) -> SpecialTokenTemplate {
+    let first = (classification.map { [Part.token($0, type: 0)] } ?? []) + [.first(type: 0)]
+    let end = { (type: Int32) in separator.map { [Part.token($0, type: type)] } ?? [] }
+    return SpecialTokenTemplate(single: first + end(0), pair: first + end(0) + [.second(type: 1)] + end(1))
   }
 }

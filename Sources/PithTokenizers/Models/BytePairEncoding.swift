@@ -1,200 +1,177 @@
-/// Byte-pair encoding (Sennrich et al., arXiv 1508.07909): of all neighbours in a piece the pair that was learned first
-/// merges, the leftmost of equals, until none does.
+/// Byte-pair encoding: begin with characters (or bytes) and join the best-ranked neighbours.
+///
+/// Sennrich, Haddow, Birch, "Neural Machine Translation of Rare Words with Subword Units", 2016,
+/// https://arxiv.org/abs/1508.07909.
 struct BytePairEncoding: Sendable {
-  /// What a model says beside its tokens and merges.
-  struct Options: Sendable {
-    var unknown: Int32?
-    var fusesUnknown = false
-    /// The tokens of the 256 bytes, for scalars that are no token.
-    var byteTokens: [Int32]?
-    var continuingPrefix: [UInt8] = []
-    var endOfWordSuffix: [UInt8] = []
-    /// Whether a piece that is a token is taken as it is.
-    var ignoresMerges = false
-    /// Whether the vocabulary holds bytes, so that every byte of a piece is a symbol of its own.
-    var isByteLevel = false
+  /// What decides which neighbours are joined.
+  enum Ranking: Sendable {
+    /// A list of merges.
+    case merges(MergeTable)
+    /// Every pair whose union is a token may join, by the rank of that token (SentencePiece).
+    case scores([UInt32])
   }
 
-  let vocabulary: Vocabulary
-  private let merges: PairTable
-  private let options: Options
-  /// The token of each single byte, in a vocabulary of bytes.
-  private let singles: [Int32]
+  var vocabulary: Vocabulary
+  var ranking: Ranking
+  /// Whether pieces are raw bytes, each beginning as the token of its letter in GPT-2's alphabet.
+  var isByteLevel = false
+  /// Whether a piece that is a token as a whole is that token, whatever the merges say.
+  var ignoresMerges = false
+  var unknown: Int32 = Vocabulary.absent
+  var fusesUnknown = false
+  var byteTokens: ByteTokens?
+  var continuationPrefix: [UInt8] = []
+  var wordSuffix: [UInt8] = []
+  /// Where pieces may be cut; set by `findSeams` when cutting cannot change the result.
+  private var seams: Seams?
+  /// The token of each byte's letter, or `Vocabulary.absent`.
+  private let letters: [Int32]
 
-  init(_ vocabulary: Vocabulary, merges: PairTable, _ options: Options) {
+  init(vocabulary: Vocabulary, ranking: Ranking) {
     self.vocabulary = vocabulary
-    self.merges = merges
-    self.options = options
-    singles = (0...255).map { vocabulary.id(of: [UInt8($0)]) }
-  }
-
-  /// Pieces that are remembered while one text is encoded.
-  private static let memorySize = 4096
-
-  /// The length of a text, in bytes, from which remembering pays.
-  private static let memorableText = 4096
-
-  /// Appends the ids of pieces of a text.
-  func encode(_ text: UnsafeBufferPointer<UInt8>, _ ranges: [Range<Int>], into ids: inout [Int32]) {
-    guard text.count >= Self.memorableText else {
-      for range in ranges { encode(text.part(range), into: &ids) }
-      return
-    }
-    // The places of pieces met before, and of their ids: words come again and again.
-    var memory = [(piece: Range<Int>, ids: Range<Int>)](repeating: (0..<0, 0..<0), count: Self.memorySize)
-    let seed = ByteHash.processSeed
-    for range in ranges {
-      let piece = text.part(range)
-      let slot = Int(truncatingIfNeeded: ByteHash.hash(piece, seed: seed)) & (Self.memorySize - 1)
-      let known = memory[slot]
-      if known.piece.count == range.count, !range.isEmpty, text.part(known.piece).elementsEqual(piece) {
-        for index in known.ids { ids.append(ids[index]) }
-      } else {
-        let start = ids.count
-        encode(piece, into: &ids)
-        memory[slot] = (range, start..<ids.count)
-      }
+    self.ranking = ranking
+    letters = ByteAlphabet.scalars.map { scalar in
+      var bytes: [UInt8] = []
+      UTF8Text.append(scalar, to: &bytes)
+      return vocabulary.id(of: bytes)
     }
   }
 
-  private func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
-    if options.ignoresMerges {
-      let id = vocabulary.id(of: piece)
-      if id >= 0 {
-        ids.append(id)
+  /// Looks for seams in the vocabulary, once all other properties are set.
+  ///
+  /// Pieces must consist of characters alone: what depends on a character's place in the piece, or joins
+  /// unknown neighbours, would notice the cuts.
+  mutating func findSeams() {
+    guard !isByteLevel, !ignoresMerges, wordSuffix.isEmpty, continuationPrefix.isEmpty,
+      let byteTokens, byteTokens.isComplete
+    else { return }
+    seams = Seams(vocabulary)
+  }
+
+  func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], workspace: inout Workspace) {
+    if let seams {
+      seams.forEachStretch(of: piece) { encodeStretch($0, &ids, &workspace) }
+    } else {
+      encodeStretch(piece, &ids, &workspace)
+    }
+  }
+
+  private func encodeStretch(
+    _ piece: UnsafeBufferPointer<UInt8>, _ ids: inout [Int32], _ workspace: inout Workspace
+  ) {
+    if ignoresMerges {
+      let whole = wholeToken(piece, &workspace.scratch)
+      if whole >= 0 {
+        ids.append(whole)
         return
       }
     }
-    let start = ids.count
-    appendSymbols(of: piece, to: &ids)
-    if ids.count - start <= 48 { mergeShort(&ids, from: start) } else { mergeLong(&ids, from: start) }
+    workspace.merging.symbols.removeAll(keepingCapacity: true)
+    if case .scores = ranking {
+      appendCharacters(piece, to: &workspace.merging.symbols)
+    } else if isByteLevel, unknown < 0, wordSuffix.isEmpty, continuationPrefix.isEmpty {
+      appendBytes(piece, to: &workspace.merging.symbols)
+    } else {
+      appendKnownCharacters(piece, to: &workspace)
+    }
+    switch ranking {
+    case .merges(let merges): workspace.merging.merge(merges)
+    case .scores(let ranks):
+      workspace.merging.merge(ScoreRanking(piece: piece, vocabulary: vocabulary, ranks: ranks))
+    }
+    for symbol in workspace.merging.symbols {
+      if symbol.id >= 0 {
+        ids.append(symbol.id)
+      } else {
+        appendFallback(piece[Int(symbol.start)..<Int(symbol.end)], to: &ids)
+      }
+    }
   }
 
-  // MARK: - Symbols
+  private func wholeToken(_ piece: UnsafeBufferPointer<UInt8>, _ scratch: inout [UInt8]) -> Int32 {
+    guard isByteLevel else { return vocabulary.id(of: piece) }
+    scratch.removeAll(keepingCapacity: true)
+    guard piece.count <= vocabulary.longestToken else { return Vocabulary.absent }
+    ByteAlphabet.append(lettersOf: piece, to: &scratch)
+    return vocabulary.id(of: scratch)
+  }
 
-  private func appendSymbols(of piece: UnsafeBufferPointer<UInt8>, to ids: inout [Int32]) {
-    if options.isByteLevel {
-      for byte in piece {
-        let id = singles[Int(byte)]
-        if id >= 0 { ids.append(id) } else if let unknown = options.unknown { ids.append(unknown) }
+  private func appendBytes(_ piece: UnsafeBufferPointer<UInt8>, to symbols: inout [MergeSymbol]) {
+    letters.withUnsafeBufferPointer { letters in
+      for index in 0..<piece.count {
+        let id = letters[Int(piece[index])]
+        if id >= 0 { symbols.append(MergeSymbol(id: id, start: Int32(index), end: Int32(index + 1))) }
       }
-      return
     }
-    var isUnknown = false
-    var position = 0
-    while position < piece.count {
-      let end = min(piece.count, position + UTF8Text.length(lead: piece[position]))
-      let scalar = piece.part(position..<end)
-      let id = symbol(scalar, isFirst: position == 0, isLast: end == piece.count)
+  }
+
+  private func appendCharacters(_ piece: UnsafeBufferPointer<UInt8>, to symbols: inout [MergeSymbol]) {
+    var start = 0
+    while start < piece.count {
+      let end = min(start + UTF8Text.length(lead: piece[start]), piece.count)
+      let id = vocabulary.id(of: UnsafeBufferPointer(rebasing: piece[start..<end]))
+      symbols.append(MergeSymbol(id: id, start: Int32(start), end: Int32(end)))
+      start = end
+    }
+  }
+
+  /// Begins with the characters' tokens, marked as first, continuing or last, with fallbacks for the unknown.
+  private func appendKnownCharacters(_ piece: UnsafeBufferPointer<UInt8>, to workspace: inout Workspace) {
+    var pendingUnknown = false
+    var start = 0
+    while start < piece.count {
+      let end = isByteLevel ? start + 1 : min(start + UTF8Text.length(lead: piece[start]), piece.count)
+      let span = (start: Int32(start), end: Int32(end))
+      workspace.scratch.removeAll(keepingCapacity: true)
+      if start > 0 { workspace.scratch.append(contentsOf: continuationPrefix) }
+      if isByteLevel {
+        ByteAlphabet.append(lettersOf: piece[start..<end], to: &workspace.scratch)
+      } else {
+        workspace.scratch.append(contentsOf: piece[start..<end])
+      }
+      if end == piece.count { workspace.scratch.append(contentsOf: wordSuffix) }
+      start = end
+      let id = vocabulary.id(of: workspace.scratch)
       if id >= 0 {
-        ids.append(id)
-        isUnknown = false
-      } else if let byteTokens = options.byteTokens {
-        for byte in scalar { ids.append(byteTokens[Int(byte)]) }
-        isUnknown = false
-      } else if let unknown = options.unknown {
-        if !(isUnknown && options.fusesUnknown) { ids.append(unknown) }
-        isUnknown = true
+        if pendingUnknown { append(unknown, span, to: &workspace.merging.symbols) }
+        pendingUnknown = false
+        append(id, span, to: &workspace.merging.symbols)
+        continue
       }
-      position = end
-    }
-  }
-
-  private func symbol(_ scalar: UnsafeBufferPointer<UInt8>, isFirst: Bool, isLast: Bool) -> Int32 {
-    let prefix = isFirst ? [] : options.continuingPrefix
-    let suffix = isLast ? options.endOfWordSuffix : []
-    return prefix.isEmpty && suffix.isEmpty
-      ? vocabulary.id(of: scalar) : vocabulary.id(of: prefix + Array(scalar) + suffix)
-  }
-
-  // MARK: - Merging
-
-  /// Looks through all pairs for each merge: fastest for the few symbols of a word.
-  private func mergeShort(_ ids: inout [Int32], from start: Int) {
-    var count = ids.count - start
-    guard count > 1 else { return }
-    ids.withUnsafeMutableBufferPointer { buffer in
-      let symbols = UnsafeMutableBufferPointer(rebasing: buffer[start...])
-      withUnsafeTemporaryAllocation(of: UInt64.self, capacity: count) { pairs in
-        for index in 0..<(count - 1) { pairs[index] = merges.merge(symbols[index], symbols[index + 1]) }
-        while count > 1 {
-          var best = UInt64.max
-          var place = 0
-          for index in 0..<(count - 1) where pairs[index] >> 32 < best >> 32 {
-            best = pairs[index]
-            place = index
-          }
-          if best == .max { break }
-          symbols[place] = Int32(truncatingIfNeeded: best)
-          count -= 1
-          for index in (place + 1)..<max(place + 1, count) {
-            symbols[index] = symbols[index + 1]
-            pairs[index - 1] = pairs[index]
-          }
-          if place > 0 { pairs[place - 1] = merges.merge(symbols[place - 1], symbols[place]) }
-          if place + 1 < count { pairs[place] = merges.merge(symbols[place], symbols[place + 1]) }
+      if let byteTokens {
+        var ids: [Int32] = []
+        if byteTokens.append(workspace.scratch, to: &ids) {
+          for id in ids { append(id, span, to: &workspace.merging.symbols) }
+          continue
         }
       }
+      guard unknown >= 0 else { continue }
+      // An unknown character waits for the next known one, so that neighbours can share one token.
+      if pendingUnknown, !fusesUnknown { append(unknown, span, to: &workspace.merging.symbols) }
+      pendingUnknown = true
     }
-    ids.removeSubrange((start + count)...)
+    if pendingUnknown { append(unknown, (0, 0), to: &workspace.merging.symbols) }
   }
 
-  /// Keeps the pairs in a heap and the symbols in a list: for pieces of any length in n log n.
-  private func mergeLong(_ ids: inout [Int32], from start: Int) {
-    var symbols = Array(ids[start...])
-    var next = Array(1...symbols.count)
-    var previous = Array(-1..<(symbols.count - 1))
-    var heap = MergeHeap()
-    func offer(_ place: Int) {
-      guard place >= 0, next[place] < symbols.count else { return }
-      let merge = merges.merge(symbols[place], symbols[next[place]])
-      if merge != .max { heap.push(rank: UInt32(merge >> 32), place: UInt32(place)) }
-    }
-    for place in symbols.indices { offer(place) }
-    while let (rank, place) = heap.pop() {
-      guard symbols[place] >= 0, next[place] < symbols.count else { continue }
-      let right = next[place]
-      let merge = merges.merge(symbols[place], symbols[right])
-      guard merge != .max, merge >> 32 == UInt64(rank) else { continue }
-      symbols[place] = Int32(truncatingIfNeeded: merge)
-      symbols[right] = -1
-      next[place] = next[right]
-      if next[right] < symbols.count { previous[next[right]] = place }
-      offer(previous[place])
-      offer(place)
-    }
-    ids.removeSubrange(start...)
-    ids += symbols.filter { $0 >= 0 }
+  private func append(_ id: Int32, _ span: (start: Int32, end: Int32), to symbols: inout [MergeSymbol]) {
+    symbols.append(MergeSymbol(id: id, start: span.start, end: span.end))
+  }
+
+  private func appendFallback(_ text: Slice<UnsafeBufferPointer<UInt8>>, to ids: inout [Int32]) {
+    if byteTokens?.append(text, to: &ids) != true, unknown >= 0 { ids.append(unknown) }
   }
 }
 
-/// Pairs by rank, then by place.
-private struct MergeHeap {
-  private var items: [UInt64] = []
+/// Joins two symbols when the text they cover together is a token.
+private struct ScoreRanking: PairRanking {
+  let piece: UnsafeBufferPointer<UInt8>
+  let vocabulary: Vocabulary
+  let ranks: [UInt32]
 
-  mutating func push(rank: UInt32, place: UInt32) {
-    items.append(UInt64(rank) << 32 | UInt64(place))
-    var child = items.count - 1
-    while child > 0, items[child] < items[(child - 1) / 2] {
-      items.swapAt(child, (child - 1) / 2)
-      child = (child - 1) / 2
-    }
-  }
-
-  mutating func pop() -> (rank: UInt32, place: Int)? {
-    guard let first = items.first else { return nil }
-    let last = items.removeLast()
-    if !items.isEmpty {
-      items[0] = last
-      var parent = 0
-      while 2 * parent + 1 < items.count {
-        var child = 2 * parent + 1
-        if child + 1 < items.count, items[child + 1] < items[child] { child += 1 }
-        if items[parent] <= items[child] { break }
-        items.swapAt(parent, child)
-        parent = child
-      }
-    }
-    return (UInt32(truncatingIfNeeded: first >> 32), Int(first & 0xFFFF_FFFF))
+  @inline(__always)
+  func join(_ left: MergeSymbol, _ right: MergeSymbol) -> UInt64 {
+    let id = vocabulary.id(of: UnsafeBufferPointer(rebasing: piece[Int(left.start)..<Int(right.end)]))
+    guard id >= 0, ranks[Int(id)] != .max else { return noMerge }
+    return UInt64(ranks[Int(id)]) << 32 | UInt64(UInt32(bitPattern: id))
   }
 }

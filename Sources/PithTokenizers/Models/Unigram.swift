@@ -1,93 +1,97 @@
-/// The unigram language model (Kudo, arXiv 1804.10959): of all ways to cut a text into tokens the most likely one,
-/// found by Viterbi's algorithm.
+/// A unigram language model: the segmentation of highest total score, found by the Viterbi algorithm.
+///
+/// Kudo, "Subword Regularization", 2018, https://arxiv.org/abs/1804.10959.
 struct Unigram: Sendable {
-  let vocabulary: Vocabulary
-  private let scores: [Double]
-  private let unknown: Int32?
-  private let unknownScore: Double
-  private let byteTokens: [Int32]?
-  private var tokens = Trie()
-
-  /// - Parameters:
-  ///   - scores: the logarithm of each token's probability, by id.
-  ///   - byteTokens: the tokens of the 256 bytes, where unknown text falls back to them.
-  init(_ vocabulary: Vocabulary, scores: [Double], unknown: Int32?, byteTokens: [Int32]?) {
-    self.vocabulary = vocabulary
-    self.scores = scores
-    self.unknown = unknown
-    self.byteTokens = byteTokens
-    unknownScore = (scores.min() ?? 0) - 10
-    for id in 0..<vocabulary.idBound {
-      if let token = vocabulary.token(id), !token.isEmpty { tokens.insert(token, value: Int32(id)) }
-    }
-  }
-
-  private struct Node {
-    var score = -Double.infinity
-    var start = -1
+  /// The best way to reach a place in the piece.
+  struct Node {
+    var score = 0.0
+    var start: Int32 = -1
     var id: Int32 = -1
   }
 
-  func encode(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, into ids: inout [Int32]) {
-    let piece = text.part(range)
-    var best = [Node](repeating: Node(), count: piece.count + 1)
-    best[0].score = 0
-    var start = 0
-    while start < piece.count {
-      let scalarEnd = min(piece.count, start + UTF8Text.length(lead: piece[start]))
-      let scoreHere = best[start].score
-      var isScalarKnown = false
-      var node = 0
-      var end = start
-      while end < piece.count, let next = tokens.child(of: node, piece[end]) {
-        node = next
-        end += 1
-        let id = tokens.values[node]
-        guard id >= 0 else { continue }
-        let score = scores[Int(id)] + scoreHere
-        if best[end].start < 0 || score > best[end].score {
-          best[end] = Node(score: score, start: start, id: id)
-        }
-        if end == scalarEnd { isScalarKnown = true }
-      }
-      if !isScalarKnown {
-        let score = unknownScore + scoreHere
-        if best[scalarEnd].start < 0 || score > best[scalarEnd].score {
-          best[scalarEnd] = Node(score: score, start: start, id: unknown ?? -1)
-        }
-      }
-      start = scalarEnd
+  /// How much worse than the worst token an unknown character is, as in SentencePiece.
+  private static let unknownPenalty = 10.0
+
+  let vocabulary: Vocabulary
+  private let trie: Trie
+  private let scores: [Double]
+  private let unknown: Int32
+  private let unknownScore: Double
+  private let byteTokens: ByteTokens?
+
+  /// A model whose token `id` has the score `scores[id]`.
+  init(vocabulary: Vocabulary, scores: [Double], unknown: Int32, hasByteFallback: Bool) {
+    self.vocabulary = vocabulary
+    self.scores = scores
+    self.unknown = unknown
+    unknownScore = (scores.min() ?? 0) - Self.unknownPenalty
+    byteTokens = hasByteFallback ? ByteTokens(vocabulary) : nil
+    var trie = Trie()
+    for id in 0..<vocabulary.idBound {
+      if let token = vocabulary.token(id) { trie.insert(token, value: Int32(id)) }
     }
-    appendPath(best, piece, into: &ids)
+    self.trie = trie
   }
 
-  /// Follows the best path back; neighbours that are unknown become one.
-  private func appendPath(_ best: [Node], _ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
-    var parts: [(range: Range<Int>, id: Int32)] = []
+  func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], workspace: inout Workspace) {
+    guard !piece.isEmpty else { return }
+    fill(&workspace.lattice, piece)
+    var spans: [(id: Int32, start: Int, end: Int)] = []
     var end = piece.count
     while end > 0 {
-      let node = best[end]
-      if node.id == unknown ?? -1, let last = parts.last, last.id == node.id {
-        parts[parts.count - 1].range = node.start..<last.range.upperBound
+      let node = workspace.lattice[end]
+      let start = Int(node.start)
+      if node.id < 0 || node.id == unknown, unknown >= 0, let last = spans.last, last.id == unknown {
+        spans[spans.count - 1].start = start
       } else {
-        parts.append((node.start..<end, node.id))
+        spans.append((node.id < 0 ? unknown : node.id, start, end))
       }
-      end = node.start
+      end = start
     }
-    for (range, id) in parts.reversed() {
-      guard id == unknown ?? -1 else {
-        ids.append(id)
+    for span in spans.reversed() {
+      if span.id >= 0, span.id != unknown {
+        ids.append(span.id)
         continue
       }
-      // Unknown pieces that are fused may still be a token as a whole.
-      let whole = vocabulary.id(of: piece.part(range))
-      if whole >= 0 {
-        ids.append(whole)
-      } else if let byteTokens {
-        ids += piece[range].map { byteTokens[Int($0)] }
-      } else if let unknown {
+      // Neighbouring unknown characters are looked up once more as a whole, as the reference does.
+      let text = UnsafeBufferPointer(rebasing: piece[span.start..<span.end])
+      let id = vocabulary.id(of: text)
+      if id >= 0 {
+        ids.append(id)
+      } else if byteTokens?.append(text, to: &ids) != true, unknown >= 0 {
         ids.append(unknown)
       }
+    }
+  }
+
+  private func fill(_ lattice: inout [Node], _ piece: UnsafeBufferPointer<UInt8>) {
+    lattice.removeAll(keepingCapacity: true)
+    lattice.append(contentsOf: repeatElement(Node(), count: piece.count + 1))
+    var start = 0
+    while start < piece.count {
+      let scoreHere = lattice[start].score
+      let next = min(start + UTF8Text.length(lead: piece[start]), piece.count)
+      var hasSingle = false
+      var node = 0
+      var end = start
+      while end < piece.count, let child = trie.child(of: node, piece[end]) {
+        node = child
+        end += 1
+        let id = trie.values[node]
+        guard id >= 0 else { continue }
+        let score = scores[Int(id)] + scoreHere
+        if lattice[end].start < 0 || score > lattice[end].score {
+          lattice[end] = Node(score: score, start: Int32(start), id: id)
+        }
+        if end == next { hasSingle = true }
+      }
+      if !hasSingle {
+        let score = unknownScore + scoreHere
+        if lattice[next].start < 0 || score > lattice[next].score {
+          lattice[next] = Node(score: score, start: Int32(start), id: -1)
+        }
+      }
+      start = next
     }
   }
 }

@@ -1,10 +1,15 @@
-/// Whole pieces that are tokens, or the unknown token.
+/// A model whose tokens are whole pieces.
 struct WordLevel: Sendable {
   let vocabulary: Vocabulary
-  let unknown: Int32?
+  /// The id for pieces that are not in the vocabulary, or `Vocabulary.absent` to leave them out.
+  let unknown: Int32
 
-  func encode(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, into ids: inout [Int32]) {
-    let id = vocabulary.id(of: text.part(range))
-    if id >= 0 { ids.append(id) } else if let unknown { ids.append(unknown) }
+  func encode(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {
+    let id = vocabulary.id(of: piece)
+    if id >= 0 {
+      ids.append(id)
+    } else if unknown >= 0 {
+      ids.append(unknown)
+    }
   }
 }

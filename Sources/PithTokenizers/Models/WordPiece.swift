@@ -1,45 +1,53 @@
-/// WordPiece (Schuster and Nakajima 2012, as in BERT): from left to right the longest token that fits; a word that
-/// does not come out even is unknown as a whole.
+/// WordPiece: the longest token that begins a word, then the longest continuations, or else unknown.
+///
+/// Wu et al., "Google's Neural Machine Translation System", 2016, https://arxiv.org/abs/1609.08144; the greedy
+/// search is that of BERT's reference tokenizer.
 struct WordPiece: Sendable {
   let vocabulary: Vocabulary
-  private let unknown: Int32
-  private let longestWord: Int
-  /// Tokens that begin a word, and those that continue one, without their prefix.
-  private var beginnings = Trie()
-  private var continuations = Trie()
+  let unknown: Int32
+  /// The bytes that mark a token as a continuation: `##` in BERT's vocabularies.
+  let continuation: [UInt8]
+  /// Words of more characters are unknown as a whole.
+  let maximumCharacters: Int
 
-  /// - Parameter longestWord: scalars of the longest word that is not unknown for its length alone.
-  init(_ vocabulary: Vocabulary, unknown: Int32, continuingPrefix: [UInt8], longestWord: Int) {
-    self.vocabulary = vocabulary
-    self.unknown = unknown
-    self.longestWord = longestWord
-    for id in 0..<vocabulary.idBound {
-      // Of two ids with the same bytes the vocabulary answers with one.
-      guard let token = vocabulary.token(id), vocabulary.id(of: Array(token)) == id else { continue }
-      beginnings.insert(token, value: Int32(id))
-      if token.starts(with: continuingPrefix),
-        token.count > continuingPrefix.count || continuingPrefix.isEmpty
-      {
-        continuations.insert(token.dropFirst(continuingPrefix.count), value: Int32(id))
-      }
+  func encode(_ word: UnsafeBufferPointer<UInt8>, into ids: inout [Int32], workspace: inout Workspace) {
+    let whole = vocabulary.id(of: word)
+    if whole >= 0, word.count <= maximumCharacters {
+      ids.append(whole)
+      return
+    }
+    let first = ids.count
+    var characters = 0
+    for byte in word where byte & 0xC0 != 0x80 { characters += 1 }
+    var start = 0
+    while start < word.count, characters <= maximumCharacters {
+      let (id, end) = longest(word, from: start, &workspace.scratch)
+      if id < 0 { break }
+      ids.append(id)
+      start = end
+    }
+    if start < word.count {
+      ids.removeLast(ids.count - first)
+      if unknown >= 0 { ids.append(unknown) }
     }
   }
 
-  func encode(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, into ids: inout [Int32]) {
-    let word = text.part(range)
-    let known = ids.count
-    var scalars = 0
-    for byte in word where byte & 0xC0 != 0x80 { scalars += 1 }
-    var position = 0
-    while scalars <= longestWord, position < word.count {
-      let trie = position == 0 ? beginnings : continuations
-      guard let (id, end) = trie.longestMatch(word, at: position) else { break }
-      ids.append(id)
-      position = end
-    }
-    if position < word.count {
-      ids.removeSubrange(known...)
-      ids.append(unknown)
+  private func longest(
+    _ word: UnsafeBufferPointer<UInt8>, from start: Int, _ scratch: inout [UInt8]
+  ) -> (id: Int32, end: Int) {
+    let prefix = start > 0 ? continuation.count : 0
+    var end = min(word.count, start + max(vocabulary.longestToken - prefix, 0))
+    while end < word.count, end > start, word[end] & 0xC0 == 0x80 { end -= 1 }
+    scratch.removeAll(keepingCapacity: true)
+    if start > 0 { scratch.append(contentsOf: continuation) }
+    scratch.append(contentsOf: word[start..<end])
+    return scratch.withUnsafeBufferPointer { bytes in
+      while end > start {
+        let id = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[..<(prefix + end - start)]))
+        if id >= 0 { return (id, end) }
+        end = UTF8Text.start(before: end, in: word)
+      }
+      return (Vocabulary.absent, start)
     }
   }
 }

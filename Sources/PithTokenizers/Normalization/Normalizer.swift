@@ -1,119 +1,135 @@
-import Foundation
-
-/// A step that changes a text before it is cut into pieces.
+/// Rewrites a text before it is cut.
 indirect enum Normalizer: Sendable {
-  case sequence([Normalizer])
   case unicode(UnicodeForm)
   case lowercase
   case strip(left: Bool, right: Bool)
   case stripAccents
-  case replace(Pattern, with: [UInt8])
+  case replace(SplitPattern, with: [UInt8])
   case prepend([UInt8])
-  case bert(BertNormalizer)
+  case bert(BertNormalization)
   case precompiled(PrecompiledMap)
   case nmt
-  case byteLevel
+  case byteLetters
+  case sequence([Normalizer])
 
-  /// Unicode's normalization forms.
-  enum UnicodeForm: Sendable { case nfc, nfd, nfkc, nfkd }
-
-  /// Changes a text in place.
-  func apply(to text: inout [UInt8]) {
+  func apply(to text: [UInt8]) -> [UInt8] {
     switch self {
-    case .sequence(let steps): for step in steps { step.apply(to: &text) }
-    case .unicode(let form): form.apply(to: &text)
-    case .lowercase: Self.mapScalars(of: &text) { $0.properties.lowercaseMapping.unicodeScalars.forEach($1) }
-    case .strip(let left, let right): Self.strip(&text, left: left, right: right)
-    case .stripAccents:
-      Self.mapScalars(of: &text) { scalar, append in
-        if !CategoryCode.of(scalar.value).isMark { append(scalar) }
-      }
-    case .replace(let pattern, let content): Self.replace(pattern, with: content, in: &text)
-    case .prepend(let prefix): if !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
-    case .bert(let bert): bert.apply(to: &text)
-    case .precompiled(let map): map.apply(to: &text)
-    case .nmt: Self.mapScalars(of: &text, Self.nmt)
-    case .byteLevel:
-      var letters: [UInt8] = []
-      ByteAlphabet.append(lettersOf: text, to: &letters)
-      text = letters
+    case .unicode(let form): form.apply(to: text)
+    case .lowercase: Self.lowercase(text)
+    case .strip(let left, let right): Self.strip(text, left: left, right: right)
+    case .stripAccents: Self.mapScalars(of: text) { ScalarProperties.isMark($0) ? .drop : .keep }
+    case .replace(let pattern, let content): Self.replace(pattern, with: content, in: text)
+    case .prepend(let prefix): text.isEmpty ? text : prefix + text
+    case .bert(let bert): bert.apply(to: text)
+    case .precompiled(let map): map.apply(to: text)
+    case .nmt: Self.mapScalars(of: text, Self.nmt)
+    case .byteLetters: Self.letters(of: text)
+    case .sequence(let stages): stages.reduce(text) { $1.apply(to: $0) }
     }
   }
 
-  /// Replaces each scalar by those that `map` appends.
-  static func mapScalars(
-    of text: inout [UInt8], _ map: (Unicode.Scalar, (Unicode.Scalar) -> Void) -> Void
-  ) {
+  /// Whether a stage filters the first scalar out, so that what follows no longer counts as the start.
+  func dropsStart(of text: [UInt8]) -> Bool {
+    var first = Array(text.prefix(UTF8Text.length(lead: text.first ?? 0)))
+    switch self {
+    case .strip, .stripAccents, .nmt, .bert: return apply(to: first).isEmpty
+    case .unicode, .lowercase, .replace, .prepend, .precompiled, .byteLetters: return false
+    case .sequence(let stages):
+      for stage in stages {
+        if stage.dropsStart(of: first) { return true }
+        first = stage.apply(to: first)
+      }
+      return false
+    }
+  }
+
+  /// What becomes of a scalar.
+  enum Fate {
+    case keep, drop, space
+  }
+
+  /// Drops scalars or replaces them by a space.
+  static func mapScalars(of text: [UInt8], _ fate: (UInt32) -> Fate) -> [UInt8] {
     var output: [UInt8] = []
     output.reserveCapacity(text.count)
-    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
-      map(scalar) { UTF8Text.append($0.value, to: &output) }
+    text.withUnsafeBufferPointer { text in
+      var position = 0
+      while position < text.count {
+        let start = position
+        switch fate(UTF8Text.decode(text, &position)) {
+        case .keep: output.append(contentsOf: text[start..<position])
+        case .drop: break
+        case .space: output.append(0x20)
+        }
+      }
     }
-    text = output
+    return output
   }
 
-  static func replace(_ pattern: Pattern, with content: [UInt8], in text: inout [UInt8]) {
+  /// Each scalar's full lowercase mapping, without regard to context.
+  static func lowercase(_ text: [UInt8]) -> [UInt8] {
     var output: [UInt8] = []
-    var copied = 0
-    text.withUnsafeBufferPointer { buffer in
-      pattern.forEachMatch(in: buffer, 0..<buffer.count) { match in
-        output += buffer[copied..<match.lowerBound]
-        output += content
-        copied = match.upperBound
-      }
-      if copied > 0 { output += buffer[copied...] }
-    }
-    if copied > 0 { text = output }
-  }
-
-  private static func strip(_ text: inout [UInt8], left: Bool, right: Bool) {
-    let scalars = Array(String(decoding: text, as: UTF8.self).unicodeScalars)
-    func isSpace(_ scalar: Unicode.Scalar) -> Bool { ScalarProperties.isWhiteSpace(scalar.value) }
-    let start = left ? scalars.firstIndex { !isSpace($0) } ?? scalars.count : 0
-    let end = right ? scalars.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? start : scalars.count
-    text = Array(String(String.UnicodeScalarView(scalars[start..<max(start, end)])).utf8)
-  }
-
-  /// The cleaning of NMT's training data: some control characters go, others become spaces.
-  private static func nmt(_ scalar: Unicode.Scalar, _ append: (Unicode.Scalar) -> Void) {
-    switch scalar.value {
-    case 0x01...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x8F, 0x9F: break
-    case 0x09, 0x0A, 0x0C, 0x0D, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD: append(" ")
-    default: append(scalar)
-    }
-  }
-}
-
-extension Normalizer.UnicodeForm {
-  /// Normalizes in place; text in ASCII is in every form already.
-  func apply(to text: inout [UInt8]) {
-    guard text.contains(where: { $0 >= 0x80 }) else { return }
-    let string = String(decoding: text, as: UTF8.self)
-    let normalized =
-      switch self {
-      case .nfc: string.precomposedStringWithCanonicalMapping
-      case .nfd: string.decomposedStringWithCanonicalMapping
-      case .nfkc: string.precomposedStringWithCompatibilityMapping
-      case .nfkd: string.decomposedStringWithCompatibilityMapping
-      }
-    text = Array(normalized.utf8)
-    if self == .nfc || self == .nfkc { Self.composeHangul(in: &text) }
-  }
-
-  /// Joins a Hangul syllable and a final consonant that follows it, which Foundation leaves apart.
-  private static func composeHangul(in text: inout [UInt8]) {
-    guard text.contains(0xE1) else { return }
-    var scalars: [UInt32] = []
-    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
-      if let last = scalars.last, (0xAC00...0xD7A3).contains(last), (last - 0xAC00) % 28 == 0,
-        (0x11A8...0x11C2).contains(scalar.value)
-      {
-        scalars[scalars.count - 1] = last + scalar.value - 0x11A7
-      } else {
-        scalars.append(scalar.value)
+    output.reserveCapacity(text.count)
+    text.withUnsafeBufferPointer { text in
+      var position = 0
+      while position < text.count {
+        let scalar = UTF8Text.decode(text, &position)
+        if scalar < 0x80 {
+          let isUpper = scalar &- 0x41 < 26
+          output.append(UInt8(truncatingIfNeeded: isUpper ? scalar | 0x20 : scalar))
+        } else if let scalar = Unicode.Scalar(scalar) {
+          output.append(contentsOf: scalar.properties.lowercaseMapping.utf8)
+        }
       }
     }
-    text = []
-    for scalar in scalars { UTF8Text.append(scalar, to: &text) }
+    return output
+  }
+
+  static func replace(_ pattern: SplitPattern, with content: [UInt8], in text: [UInt8]) -> [UInt8] {
+    var output: [UInt8] = []
+    output.reserveCapacity(text.count + text.count / 4)
+    text.withUnsafeBufferPointer { text in
+      var done = 0
+      pattern.forEachMatch(in: text) { match in
+        output.append(contentsOf: text[done..<match.lowerBound])
+        output.append(contentsOf: content)
+        done = match.upperBound
+      }
+      output.append(contentsOf: text[done...])
+    }
+    return output
+  }
+
+  private static func strip(_ text: [UInt8], left: Bool, right: Bool) -> [UInt8] {
+    text.withUnsafeBufferPointer { text in
+      var (start, end) = (0, text.count)
+      while left, start < end {
+        var next = start
+        guard ScalarProperties.isWhiteSpace(UTF8Text.decode(text, &next)) else { break }
+        start = next
+      }
+      while right, start < end {
+        let last = UTF8Text.start(before: end, in: text)
+        var next = last
+        guard ScalarProperties.isWhiteSpace(UTF8Text.decode(text, &next)) else { break }
+        end = last
+      }
+      return Array(text[start..<end])
+    }
+  }
+
+  private static func nmt(_ scalar: UInt32) -> Fate {
+    switch scalar {
+    case 0x01...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x8F, 0x9F: .drop
+    case 0x09, 0x0A, 0x0C, 0x0D, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD: .space
+    default: .keep
+    }
+  }
+
+  private static func letters(of text: [UInt8]) -> [UInt8] {
+    var output: [UInt8] = []
+    output.reserveCapacity(text.count * 2)
+    ByteAlphabet.append(lettersOf: text, to: &output)
+    return output
   }
 }

@@ -1,164 +1,106 @@
-/// A regular expression over UTF-8 text, matched by backtracking with a bounded amount of work.
+/// A compiled regular expression over UTF-8 text.
+///
+/// A backtracking matcher: the first alternative that leads to a match wins, as in the engines for which
+/// tokenizers' patterns are written. Patterns come from files, and a pattern can be built to need exponential
+/// time; each search therefore has a budget of steps, generous and proportional to the text, and where it is
+/// spent the rest of the text counts as containing no match.
 struct Pattern: Sendable {
-  private let nodes: [PatternNode]
-  private let bits: [UInt64]
-  private let sets: [ScalarSet]
-  private let start: Int
+  let program: [PatternInstruction]
+  let bitmaps: ScalarBitmaps
+  /// For each byte, the entries of the alternatives that can begin with it, in order, from `entryStarts`.
+  let entries: [Int32]
+  let entryStarts: [Int32]
 
-  /// Steps that one search may take: a few thousand for any sensible pattern.
-  private static let fuel = 200_000
-
-  /// How deep a match may nest before it counts as none.
-  private static let maximumDepth = 4000
-
-  /// Throws if the pattern is not one that is understood.
-  init(_ pattern: String) throws(TokenizerError) {
-    let parser = try PatternParser(pattern)
-    nodes = parser.nodes
-    bits = parser.bitmaps.bits
-    sets = parser.bitmaps.sets
-    start = parser.start
-  }
-
-  /// A pattern that matches exactly a text.
-  static func literal(_ text: String) throws(TokenizerError) -> Pattern {
-    var escaped = ""
-    for scalar in text.unicodeScalars {
-      if !scalar.properties.isAlphabetic, scalar.properties.numericType == nil, scalar.isASCII {
-        escaped += "\\"
-      }
-      escaped.unicodeScalars.append(scalar)
+  /// Compiles an expression; throws when it is malformed or uses what is not supported.
+  init(_ source: String) throws(TokenizerError) {
+    var parser = PatternParser(source)
+    let tree = try parser.parse()
+    var compiler = PatternCompiler()
+    let branches: [PatternNode] = if case .alternation(let nodes) = tree { nodes } else { [tree] }
+    var starts: [Int] = []
+    for branch in branches {
+      starts.append(compiler.program.count)
+      try compiler.compile(branch)
+      compiler.program.append(PatternInstruction(operation: .match))
     }
-    return try Pattern(escaped)
+    let firsts = branches.map(Self.firstBytes)
+    var entries: [Int32] = []
+    var entryStarts: [Int32] = [0]
+    for byte in 0..<256 {
+      for (branch, first) in firsts.enumerated() where first.bytes[byte] || first.isNullable {
+        entries.append(Int32(starts[branch]))
+      }
+      entryStarts.append(Int32(entries.count))
+    }
+    self.entries = entries
+    self.entryStarts = entryStarts
+    program = compiler.program
+    bitmaps = compiler.bitmaps
   }
 
-  /// Calls `body` with each match in a part of a text, from left to right; empty ones are passed over.
-  func forEachMatch(
-    in text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ body: (Range<Int>) -> Void
-  ) {
-    nodes.withUnsafeBufferPointer { nodes in
-      bits.withUnsafeBufferPointer { bits in
-        var matcher = Matcher(
-          nodes: nodes, bits: bits, sets: sets, text: text, lower: range.lowerBound, upper: range.upperBound)
-        var position = range.lowerBound
-        while position < range.upperBound {
-          matcher.fuel = Self.fuel
-          matcher.depth = 0
-          let end = matcher.match(start, position)
-          if end > position {
-            body(position..<end)
-            position = end
-          } else {
-            position += UTF8Text.length(lead: text[position])
+  /// The bytes with which a match of the node can begin, and whether it may match nothing.
+  private static func firstBytes(_ node: PatternNode) -> (bytes: [Bool], isNullable: Bool) {
+    let none = [Bool](repeating: false, count: 256)
+    switch node {
+    case .empty, .lookahead, .assertion: return (none, true)
+    case .set(let set):
+      var bytes = none
+      for byte in 0..<128 { bytes[byte] = set.contains(UInt32(byte)) }
+      for byte in 128..<256 { bytes[byte] = true }
+      return (bytes, false)
+    case .sequence(let nodes):
+      var bytes = none
+      for node in nodes {
+        let first = firstBytes(node)
+        for byte in 0..<256 where first.bytes[byte] { bytes[byte] = true }
+        if !first.isNullable { return (bytes, false) }
+      }
+      return (bytes, true)
+    case .alternation(let nodes):
+      var bytes = none
+      var isNullable = false
+      for node in nodes {
+        let first = firstBytes(node)
+        for byte in 0..<256 where first.bytes[byte] { bytes[byte] = true }
+        isNullable = isNullable || first.isNullable
+      }
+      return (bytes, isNullable)
+    case .repetition(let node, let minimum, _, _):
+      let first = firstBytes(node)
+      return (first.bytes, first.isNullable || minimum == 0)
+    case .atomic(let node): return firstBytes(node)
+    }
+  }
+
+  /// Calls `body` with each match in turn, from left to right; empty matches are passed over.
+  func forEachMatch(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
+    program.withUnsafeBufferPointer { program in
+      bitmaps.bits.withUnsafeBufferPointer { bits in
+        entries.withUnsafeBufferPointer { entries in
+          entryStarts.withUnsafeBufferPointer { entryStarts in
+            var matcher = PatternMatcher(text: text, program: program, bits: bits, sets: bitmaps.sets)
+            var position = 0
+            while position < text.count {
+              let byte = Int(text[position])
+              var end = -1
+              var entry = Int(entryStarts[byte])
+              let last = Int(entryStarts[byte + 1])
+              while entry < last {
+                end = matcher.run(Int(entries[entry]), at: position)
+                if end >= 0 { break }
+                entry += 1
+              }
+              if matcher.budget < 0 { return }
+              if end > position {
+                body(position..<end)
+                position = end
+              } else {
+                position += UTF8Text.length(lead: text[position])
+              }
+            }
           }
         }
       }
     }
-  }
-
-  private struct Matcher {
-    let nodes: UnsafeBufferPointer<PatternNode>
-    let bits: UnsafeBufferPointer<UInt64>
-    let sets: [ScalarSet]
-    let text: UnsafeBufferPointer<UInt8>
-    let lower: Int
-    let upper: Int
-    var fuel = 0
-    var depth = 0
-
-    @inline(__always)
-    private func contains(_ set: Int, _ scalar: UInt32) -> Bool {
-      if scalar < 0x10000 {
-        return bits[set &* ScalarBitmaps.words &+ Int(scalar &>> 6)] &>> UInt64(scalar & 63) & 1 != 0
-      }
-      return sets[set].contains(scalar)
-    }
-
-    /// The end of a match from a node on, or −1.
-    mutating func match(_ first: Int, _ from: Int) -> Int {
-      depth += 1
-      defer { depth -= 1 }
-      guard depth < Pattern.maximumDepth else { return -1 }
-      var index = first
-      var position = from
-      while true {
-        fuel -= 1
-        if fuel < 0 { return -1 }
-        let next = nodes[index].next
-        switch nodes[index].kind {
-        case .accept: return position
-        case .set(let set):
-          guard position < upper else { return -1 }
-          let scalar = UTF8Text.decode(text, &position)
-          guard contains(set, scalar) else { return -1 }
-        case .run(let set, let min, let max, let greed):
-          let end = run(set, min, max, greed, next, position)
-          if greed == .possessive {
-            guard end >= 0 else { return -1 }
-            position = end
-          } else {
-            return end
-          }
-        case .branch(let branches):
-          for branch in branches.dropLast() {
-            let end = match(branch, position)
-            if end >= 0 { return end }
-          }
-          guard let last = branches.last else { return -1 }
-          index = last
-          continue
-        case .look(let inner, let isNegative):
-          if (match(inner, position) >= 0) == isNegative { return -1 }
-        case .atomic(let inner):
-          position = match(inner, position)
-          if position < 0 { return -1 }
-        case .start: if position != lower { return -1 }
-        case .end: if position != upper { return -1 }
-        }
-        index = next
-      }
-    }
-
-    /// A run of scalars of a set: for a possessive one the end of the run, else the end of the whole match.
-    private mutating func run(
-      _ set: Int, _ min: Int, _ max: Int, _ greed: PatternNode.Greed, _ next: Int, _ from: Int
-    ) -> Int {
-      var position = from
-      var count = 0
-      let wanted = greed == .lazy ? min : max
-      while count < wanted, position < upper {
-        var after = position
-        guard contains(set, UTF8Text.decode(text, &after)) else { break }
-        position = after
-        count += 1
-      }
-      guard count >= min else { return -1 }
-      switch greed {
-      case .possessive: return position
-      case .greedy:
-        while true {
-          let end = nodes[next].isAccept ? position : match(next, position)
-          if end >= 0 || count == min { return end }
-          position = UTF8Text.start(before: position, in: text)
-          count -= 1
-          fuel -= 1
-          if fuel < 0 { return -1 }
-        }
-      case .lazy:
-        while true {
-          let end = match(next, position)
-          if end >= 0 || count == max || position >= upper { return end }
-          guard contains(set, UTF8Text.decode(text, &position)) else { return -1 }
-          count += 1
-        }
-      }
-    }
-  }
-}
-
-extension PatternNode {
-  @inline(__always)
-  fileprivate var isAccept: Bool {
-    if case .accept = kind { true } else { false }
   }
 }

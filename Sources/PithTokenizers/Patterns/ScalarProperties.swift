@@ -35,16 +35,19 @@ struct CategoryCode: Hashable, Sendable {
     CategoryCode(rawValue: scalar < 0x10000 ? table[Int(scalar)] : code(scalar))
   }
 
+  /// The category as of Unicode 16, the version of the reference, so that results do not depend on the platform.
   private static func code(_ scalar: UInt32) -> UInt8 {
     guard let scalar = Unicode.Scalar(scalar) else { return 27 }
+    // The glottal stop changed from a lowercase to an uncased letter in Unicode 17.
+    if scalar == "\u{295}" { return 1 }
+    if let age = scalar.properties.age, age.major > 16 { return 29 }
     return codes[scalar.properties.generalCategory] ?? 29
   }
 
   var isMark: Bool { (5...7).contains(rawValue) }
   var isNumber: Bool { (8...10).contains(rawValue) }
   var isPunctuation: Bool { (11...17).contains(rawValue) }
-  /// Control, format, surrogate and private use; what is unassigned is none of these.
-  var isOther: Bool { (25...28).contains(rawValue) }
+  var isControlFormatOrPrivate: Bool { rawValue == 25 || rawValue == 26 || rawValue == 28 }
 }
 
 /// Properties of scalars that the stages of a tokenizer ask for.
@@ -59,17 +62,47 @@ enum ScalarProperties {
   /// The word characters of UTS #18: alphabetic, marks, decimal digits, connectors, joiners.
   static func isWord(_ scalar: UInt32) -> Bool {
     guard let value = Unicode.Scalar(scalar) else { return false }
-    if value.properties.isAlphabetic || scalar == 0x200C || scalar == 0x200D { return true }
     let category = CategoryCode.of(scalar)
+    if category.rawValue == 29 { return false }
+    if value.properties.isAlphabetic || scalar == 0x200C || scalar == 0x200D { return true }
     return category.isMark || category == .decimalNumber || category == .connectorPunctuation
   }
 
-  /// ASCII's punctuation and symbols, and all that Unicode calls punctuation.
+  /// ASCII's punctuation and symbols, and all that Unicode 8 calls punctuation.
   static func isPunctuation(_ scalar: UInt32) -> Bool {
     switch scalar {
-    case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: true
-    default: scalar >= 0x80 && CategoryCode.of(scalar).isPunctuation
+    case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E, 0x166D, 0x111C9: true
+    default: scalar >= 0x80 && CategoryCode.of(scalar).isPunctuation && isKnown(scalar, toVersion: 8)
     }
+  }
+
+  /// What Unicode 8 calls a nonspacing mark.
+  static func isNonspacingMark(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0x1734, 0x1171E: true
+    case 0...0x2FF, 0x1885, 0x1886, 0xA9BD, 0x111C9: false
+    default: CategoryCode.of(scalar) == .nonspacingMark && isKnown(scalar, toVersion: 8)
+    }
+  }
+
+  /// What Unicode 9 calls a mark of any kind.
+  static func isMark(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0x1CF2, 0x1CF3: true
+    case 0...0x2FF, 0x111C9: false
+    default: CategoryCode.of(scalar).isMark && isKnown(scalar, toVersion: 9)
+    }
+  }
+
+  /// What Unicode 8 calls a control or format character, and private use.
+  static func isControl(_ scalar: UInt32) -> Bool {
+    CategoryCode.of(scalar).isControlFormatOrPrivate && isKnown(scalar, toVersion: 8)
+  }
+
+  /// Some stages of the reference are of an older Unicode than the others; each is followed in its own.
+  private static func isKnown(_ scalar: UInt32, toVersion version: Int) -> Bool {
+    Unicode.Scalar(scalar)?.properties.age.map { $0.major < version || ($0.major, $0.minor) == (version, 0) }
+      ?? false
   }
 
   /// The blocks of Chinese ideographs that BERT sets apart.

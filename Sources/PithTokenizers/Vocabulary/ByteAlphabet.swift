@@ -5,7 +5,7 @@ enum ByteAlphabet {
   /// The scalar of each byte.
   static let scalars: [UInt32] = {
     var next: UInt32 = 0x100
-    return (0...255).map { (byte: UInt32) -> UInt32 in
+    return (0...255).map { (byte: UInt32) in
       switch byte {
       case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: return byte
       default:
