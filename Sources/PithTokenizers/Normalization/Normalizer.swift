@@ -57,7 +57,7 @@ indirect enum Normalizer: Sendable {
       while position < text.count {
         let start = position
         switch fate(UTF8Text.decode(text, &position)) {
-        case .keep: output.append(contentsOf: text[start..<position])
+        case .keep: output.append(start..<position, of: text)
         case .drop: break
         case .space: output.append(0x20)
         }
@@ -91,11 +91,11 @@ indirect enum Normalizer: Sendable {
     text.withUnsafeBufferPointer { text in
       var done = 0
       pattern.forEachMatch(in: text) { match in
-        output.append(contentsOf: text[done..<match.lowerBound])
+        output.append(done..<match.lowerBound, of: text)
         output.append(contentsOf: content)
         done = match.upperBound
       }
-      output.append(contentsOf: text[done...])
+      output.append(done..<text.count, of: text)
     }
     return output
   }
