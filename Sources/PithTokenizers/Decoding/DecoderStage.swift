@@ -15,6 +15,11 @@ struct DecoderStage: Sendable {
     case ctc(pad: [UInt8], delimiter: [UInt8], cleansUp: Bool)
     /// Puts a space between tokens: what happens without any decoder.
     case spaces
+
+    /// How many times longer a text may become by replacements.
+    var growth: Int {
+      if case .replace(_, let content) = self { max(content.count, 1) } else { 1 }
+    }
   }
 
   let kind: Kind

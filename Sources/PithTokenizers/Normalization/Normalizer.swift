@@ -28,6 +28,16 @@ indirect enum Normalizer: Sendable {
     }
   }
 
+  /// How many times longer a text may become by replacements, as far as `TokenizerFile` cares.
+  var growth: Int {
+    switch self {
+    case .replace(_, let content): max(content.count, 1)
+    case .sequence(let stages): stages.reduce(1) { min($0 * $1.growth, TokenizerFile.maximumGrowth + 1) }
+    case .byteLetters: 2
+    default: 1
+    }
+  }
+
   /// Whether a stage filters the first scalar out, so that what follows no longer counts as the start.
   func dropsStart(of text: [UInt8]) -> Bool {
     var first = Array(text.prefix(UTF8Text.length(lead: text.first ?? 0)))
