@@ -33,6 +33,18 @@ import Testing
     #expect(message.count > 20 && message.hasSuffix("."))
   }
 
+  @Test func chainsOfReplacementsThatGrowWithoutBoundAreRefused() throws {
+    let doubling = #"{"type":"Replace","pattern":{"String":"a"},"content":"aa"}"#
+    let chain = [String](repeating: doubling, count: 64).joined(separator: ",")
+    for part in [
+      #""normalizer":{"type":"Sequence","normalizers":[\#(chain)]}"#,
+      #""decoder":{"type":"Sequence","decoders":[\#(chain)]}"#,
+    ] {
+      let json = try JSON(parsing: #"{"model":{"type":"BPE","vocab":{}},\#(part)}"#)
+      #expect(throws: TokenizerError.self) { try Tokenizer(tokenizerJSON: json) }
+    }
+  }
+
   @Test func distantIdsOfAddedTokensCostNothing() throws {
     let tokenizer = try Tokenizer(
       tokenizerJSON: JSON(

@@ -53,8 +53,8 @@ import Testing
     #expect(broken.finish() == "\u{FFFD}")
   }
 
-  @Test func longPiecesMergeLikeShortOnes() throws {
-    // Words of more than 40 letters go through the heap; cut at a boundary that no merge crosses, both agree.
+  @Test func textsAreTheSumOfPartsThatNoMergeJoins() throws {
+    // No token of the family joins an emoji to the word after it.
     let tokenizer = try ReferenceAnswers(family: "llama2").tokenizer()
     let words = (0..<200).map { "word\($0 % 7)\u{1F600}" }
     let parts = words.flatMap { tokenizer.encode($0, addingSpecialTokens: false) }

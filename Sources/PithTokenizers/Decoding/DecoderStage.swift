@@ -15,6 +15,11 @@ struct DecoderStage: Sendable {
     case ctc(pad: [UInt8], delimiter: [UInt8], cleansUp: Bool)
     /// Puts a space between tokens: what happens without any decoder.
     case spaces
+
+    /// How many times longer a text may become by replacements.
+    var growth: Int {
+      if case .replace(_, let content) = self { max(content.count, 1) } else { 1 }
+    }
   }
 
   let kind: Kind
@@ -156,18 +161,5 @@ struct DecoderStage: Sendable {
 
   private static func replacing(_ old: [UInt8], with new: [UInt8], in text: [UInt8]) -> [UInt8] {
     old.isEmpty ? text : Normalizer.replace(.literal(old), with: new, in: text)
-  }
-}
-
-/// The tidying of English punctuation that WordPiece's decoder applies to each token.
-enum WordPieceCleanup {
-  private static let rules: [(SplitPattern, [UInt8])] = [
-    (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
-    (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
-  ].map { (.literal(Array($0.utf8)), Array($1.utf8)) }
-
-  static func apply(to text: [UInt8]) -> [UInt8] {
-    guard text.contains(0x20) else { return text }
-    return rules.reduce(text) { Normalizer.replace($1.0, with: $1.1, in: $0) }
   }
 }

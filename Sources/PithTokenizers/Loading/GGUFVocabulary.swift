@@ -114,7 +114,11 @@ extension GGUFVocabulary {
     let family = try WordPatternFamily(pre ?? "default")
     let vocabulary = try vocabulary()
     var builder = MergeTableBuilder(vocabulary: vocabulary, capacity: merges.count)
-    for merge in merges { try builder.append(spaced: merge) }
+    for merge in merges {
+      if let fault = merge.withUnsafeBufferPointer({ builder.append(spaced: $0) }) {
+        throw builder.fault(fault)
+      }
+    }
     var model = BytePairEncoding(vocabulary: vocabulary, ranking: .merges(builder.table))
     model.isByteLevel = true
     model.ignoresMerges = family.ignoresMerges

@@ -127,56 +127,15 @@ extension TokenizerFile {
     var builder = MergeTableBuilder(vocabulary: vocabulary, capacity: entries.count, prefix: prefix)
     for entry in entries {
       if var pair = entry.array {
-        guard pair.count == 2, let left = pair.next()?.utf8, let right = pair.next()?.utf8 else {
-          throw builder.fault("is not a pair of tokens")
+        guard pair.count == 2, let left = pair.next(), let right = pair.next() else {
+          throw builder.fault(.malformed)
         }
-        try builder.append(left[...], right[...])
-      } else if let text = entry.utf8 {
-        try builder.append(spaced: text)
-      } else {
-        throw builder.fault("is not a pair of tokens")
+        let outcome = left.withUTF8 { left in right.withUTF8 { builder.append(left, $0) } }
+        if let fault = outcome.map({ $0 ?? .malformed }) ?? .malformed { throw builder.fault(fault) }
+      } else if let fault = entry.withUTF8({ builder.append(spaced: $0) }) ?? .malformed {
+        throw builder.fault(fault)
       }
     }
     return builder.table
-  }
-}
-
-/// Collects merges in the order of their ranks and checks them against the vocabulary.
-struct MergeTableBuilder {
-  let vocabulary: Vocabulary
-  /// What the right token begins with and its union with the left one leaves out.
-  let prefix: [UInt8]
-  private(set) var table: MergeTable
-  private var rank = 0
-  private var union: [UInt8] = []
-
-  init(vocabulary: Vocabulary, capacity: Int, prefix: [UInt8] = []) {
-    self.vocabulary = vocabulary
-    self.prefix = prefix
-    table = MergeTable(capacity: capacity)
-  }
-
-  func fault(_ reason: String) -> TokenizerError {
-    TokenizerError("Merge number \(rank) \(reason); take the tokenizer again from its source.")
-  }
-
-  /// Adds a merge written as two tokens with a space between them.
-  mutating func append(spaced text: [UInt8]) throws(TokenizerError) {
-    guard let space = text.firstIndex(of: 0x20), text[(space + 1)...].firstIndex(of: 0x20) == nil else {
-      throw fault("is not a pair of tokens")
-    }
-    try append(text[..<space], text[(space + 1)...])
-  }
-
-  mutating func append(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) throws(TokenizerError) {
-    union.removeAll(keepingCapacity: true)
-    union += left
-    union += right.starts(with: prefix) ? right.dropFirst(prefix.count) : right
-    let leftID = left.withUnsafeBufferPointer { vocabulary.id(of: $0) }
-    let rightID = right.withUnsafeBufferPointer { vocabulary.id(of: $0) }
-    let id = vocabulary.id(of: union)
-    guard leftID >= 0, rightID >= 0, id >= 0 else { throw fault("names a token that the vocabulary lacks") }
-    table.insert(leftID, rightID, rank: rank, id: id)
-    rank += 1
   }
 }

@@ -49,7 +49,11 @@ extension TokenizerFile {
     .Part]
   {
     var parts: [SpecialTokenTemplate.Part] = []
-    for element in try Self.elements(part, name) {
+    let elements = try Self.elements(part, name)
+    guard elements.count <= 256 else {
+      throw TokenizerError("The template of tokenizer.json has more than 256 parts; shorten it.")
+    }
+    for element in elements {
       if let sequence = element["Sequence"] {
         let type = Int32(truncatingIfNeeded: sequence["type_id"]?.int ?? 0)
         parts.append(sequence["id"]?.isString("B") == true ? .second(type: type) : .first(type: type))

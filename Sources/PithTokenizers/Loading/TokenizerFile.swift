@@ -16,6 +16,7 @@ struct TokenizerFile {
   func definition() throws(TokenizerError) -> TokenizerDefinition {
     var model = try model()
     let normalizer = try part("normalizer").map { (part) throws(TokenizerError) in try self.normalizer(part) }
+    try Self.limitGrowth(normalizer?.growth ?? 1)
     var stages: [PreTokenizer] = []
     if let part = part("pre_tokenizer") { stages = try preTokenizers(part) }
     if case .bytePair(var bytePair) = model {
@@ -37,9 +38,19 @@ struct TokenizerFile {
     }
     var decoder = [DecoderStage.Kind.spaces]
     if let part = part("decoder") { decoder = try decoders(part) }
+    try Self.limitGrowth(decoder.reduce(1) { min($0 * $1.growth, Self.maximumGrowth + 1) })
     return TokenizerDefinition(
       normalizer: normalizer, preTokenizer: stages.isEmpty ? nil : .sequence(stages), model: model,
       added: added, template: template, decoder: decoder, specialTokens: specialTokens)
+  }
+
+  /// How many times longer than its input a text may become: a chain of replacements can double it at every link.
+  static let maximumGrowth = 1 << 16
+
+  private static func limitGrowth(_ growth: Int) throws(TokenizerError) {
+    guard growth <= maximumGrowth else {
+      throw TokenizerError("The replacements in tokenizer.json make texts far too long; remove some of them.")
+    }
   }
 
   /// A part of the file; nil when it is missing or null.

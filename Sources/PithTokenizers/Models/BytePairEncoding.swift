@@ -45,6 +45,8 @@ struct BytePairEncoding: Sendable {
     guard !isByteLevel, !ignoresMerges, wordSuffix.isEmpty, continuationPrefix.isEmpty,
       let byteTokens, byteTokens.isComplete
     else { return }
+    // Merged byte tokens would join characters without their standing side by side in a token.
+    if case .merges(let merges) = ranking, merges.joinsAny(of: Set(byteTokens.ids)) { return }
     seams = Seams(vocabulary)
   }
 
@@ -127,7 +129,7 @@ struct BytePairEncoding: Sendable {
       if isByteLevel {
         ByteAlphabet.append(lettersOf: piece[start..<end], to: &workspace.scratch)
       } else {
-        workspace.scratch.append(contentsOf: piece[start..<end])
+        workspace.scratch.append(start..<end, of: piece)
       }
       if end == piece.count { workspace.scratch.append(contentsOf: wordSuffix) }
       start = end

@@ -23,6 +23,17 @@ struct MergeTable: Sendable, PairRanking {
     joins[slot] = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: id))
   }
 
+  /// Whether some merge involves one of these tokens.
+  func joinsAny(of ids: Set<Int32>) -> Bool {
+    guard let low = ids.min(), let high = ids.max() else { return false }
+    return keys.contains { key in
+      let left = Int32(truncatingIfNeeded: key >> 32)
+      let right = Int32(truncatingIfNeeded: key)
+      return (left >= low && left <= high && ids.contains(left))
+        || (right >= low && right <= high && ids.contains(right))
+    }
+  }
+
   @inline(__always)
   func join(_ left: MergeSymbol, _ right: MergeSymbol) -> UInt64 { joins[slot(left.id, right.id)] }
 

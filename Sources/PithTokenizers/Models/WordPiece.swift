@@ -40,7 +40,7 @@ struct WordPiece: Sendable {
     while end < word.count, end > start, word[end] & 0xC0 == 0x80 { end -= 1 }
     scratch.removeAll(keepingCapacity: true)
     if start > 0 { scratch.append(contentsOf: continuation) }
-    scratch.append(contentsOf: word[start..<end])
+    scratch.append(start..<end, of: word)
     return scratch.withUnsafeBufferPointer { bytes in
       while end > start {
         let id = vocabulary.id(of: UnsafeBufferPointer(rebasing: bytes[..<(prefix + end - start)]))

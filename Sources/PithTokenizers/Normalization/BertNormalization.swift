@@ -43,7 +43,7 @@ struct BertNormalization: Sendable {
         let start = position
         let isIdeograph = ScalarProperties.isIdeograph(UTF8Text.decode(text, &position))
         if isIdeograph { output.append(0x20) }
-        output.append(contentsOf: text[start..<position])
+        output.append(start..<position, of: text)
         if isIdeograph { output.append(0x20) }
       }
     }

@@ -28,6 +28,16 @@ indirect enum Normalizer: Sendable {
     }
   }
 
+  /// How many times longer a text may become by replacements, as far as `TokenizerFile` cares.
+  var growth: Int {
+    switch self {
+    case .replace(_, let content): max(content.count, 1)
+    case .sequence(let stages): stages.reduce(1) { min($0 * $1.growth, TokenizerFile.maximumGrowth + 1) }
+    case .byteLetters: 2
+    default: 1
+    }
+  }
+
   /// Whether a stage filters the first scalar out, so that what follows no longer counts as the start.
   func dropsStart(of text: [UInt8]) -> Bool {
     var first = Array(text.prefix(UTF8Text.length(lead: text.first ?? 0)))
@@ -57,7 +67,7 @@ indirect enum Normalizer: Sendable {
       while position < text.count {
         let start = position
         switch fate(UTF8Text.decode(text, &position)) {
-        case .keep: output.append(contentsOf: text[start..<position])
+        case .keep: output.append(start..<position, of: text)
         case .drop: break
         case .space: output.append(0x20)
         }
@@ -91,11 +101,11 @@ indirect enum Normalizer: Sendable {
     text.withUnsafeBufferPointer { text in
       var done = 0
       pattern.forEachMatch(in: text) { match in
-        output.append(contentsOf: text[done..<match.lowerBound])
+        output.append(done..<match.lowerBound, of: text)
         output.append(contentsOf: content)
         done = match.upperBound
       }
-      output.append(contentsOf: text[done...])
+      output.append(done..<text.count, of: text)
     }
     return output
   }

@@ -3,6 +3,9 @@
 /// The layout is that of Darts-clone (https://github.com/s-yata/darts-clone): 32-bit units in which a leaf bit,
 /// a label and an offset are packed; the replacements follow, each ended by a zero byte.
 struct PrecompiledMap: Sendable {
+  /// No real replacement comes near; a file's fault must not make texts grow without bound.
+  private static let longestReplacement = 1024
+
   private let units: [UInt32]
   private let replacements: [UInt8]
   /// The replacement of each ASCII byte that stands alone; nil where it stays.
@@ -39,7 +42,8 @@ struct PrecompiledMap: Sendable {
       guard node < units.count else { return nil }
       let start = Int(units[node] & 0x7FFF_FFFF)
       guard start <= replacements.count else { return nil }
-      let end = replacements[start...].firstIndex(of: 0) ?? replacements.count
+      let window = replacements[start...].prefix(Self.longestReplacement)
+      let end = window.firstIndex(of: 0) ?? window.endIndex
       // A file may point into the middle of a character; what is decoded is valid whatever it holds.
       return Array(String(decoding: replacements[start..<end], as: UTF8.self).utf8)
     }

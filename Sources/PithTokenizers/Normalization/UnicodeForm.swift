@@ -27,7 +27,7 @@ enum UnicodeForm: Sendable {
         }
         // A combining scalar may compose with the one before it.
         let start = position > done ? UTF8Text.start(before: position, in: text) : position
-        output.append(contentsOf: text[done..<start])
+        output.append(done..<start, of: text)
         while position < text.count, text[position] >= limit {
           position += UTF8Text.length(lead: text[position])
         }
@@ -41,7 +41,7 @@ enum UnicodeForm: Sendable {
         if composes { compose(&scalars, table) }
         for scalar in scalars { UTF8Text.append(scalar, to: &output) }
       }
-      output.append(contentsOf: text[min(done, text.count)...])
+      output.append(min(done, text.count)..<text.count, of: text)
     }
     return output
   }

@@ -24,7 +24,7 @@ struct PatternMatcher {
     self.program = program
     self.bits = bits
     self.sets = sets
-    budget = 1_000_000 + 256 * text.count
+    budget = 4096 + 256 * text.count
   }
 
   /// The end of the match that begins at `start` with the instruction `entry`, or -1.

@@ -63,9 +63,11 @@ struct Pieces {
     kept.reserveCapacity(text.count)
     var keptEnds: [Int] = []
     keptEnds.reserveCapacity(cutter.ends.count)
-    for (start, end) in zip(cutter.starts, cutter.ends) {
-      kept.append(contentsOf: text[start..<end])
-      keptEnds.append(kept.count)
+    text.withUnsafeBufferPointer { text in
+      for (start, end) in zip(cutter.starts, cutter.ends) {
+        kept.append(start..<end, of: text)
+        keptEnds.append(kept.count)
+      }
     }
     if cutter.starts.first != 0 { beginsInput = false }
     (text, ends) = (kept, keptEnds)

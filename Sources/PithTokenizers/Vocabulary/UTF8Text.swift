@@ -57,3 +57,11 @@ enum UTF8Text {
     String(decoding: Array(bytes), as: UTF8.self).unicodeScalars.map(\.value)
   }
 }
+
+extension [UInt8] {
+  /// Appends a stretch of a buffer in one copy, which the generic path for slices is not.
+  @inline(__always)
+  mutating func append(_ range: Range<Int>, of text: UnsafeBufferPointer<UInt8>) {
+    append(contentsOf: UnsafeBufferPointer(rebasing: text[range]))
+  }
+}

@@ -6,8 +6,7 @@ struct Vocabulary: Sendable {
   static let absent: Int32 = -1
 
   private var arena: [UInt8] = []
-  private var starts: [UInt32] = []
-  private var lengths: [Int32] = []
+  private var spans: [Span] = []
   /// 32 bits of hash above the id plus one; 0 marks an empty slot.
   private var table: [UInt64]
   private let seed = ByteHash.processSeed
@@ -20,18 +19,23 @@ struct Vocabulary: Sendable {
   init(capacity: Int) {
     let bits = Int.bitWidth - max(2 * capacity, 16).leadingZeroBitCount
     table = [UInt64](repeating: 0, count: 1 << bits)
-    starts.reserveCapacity(capacity)
-    lengths.reserveCapacity(capacity)
+    spans.reserveCapacity(capacity)
     arena.reserveCapacity(capacity * 8)
     idLimit = 2 * capacity + 65_536
     self.capacity = capacity
+  }
+
+  /// Where a token lies in the arena; of negative length for an id that carries none.
+  private struct Span {
+    var start: UInt32
+    var length: Int32
   }
 
   private let idLimit: Int
   private let capacity: Int
 
   /// One more than the largest id.
-  var idBound: Int { starts.count }
+  var idBound: Int { spans.count }
 
   /// Adds a token; when its bytes are there already, the newer id answers for them.
   mutating func insert(_ token: UnsafeBufferPointer<UInt8>, id: Int) throws(TokenizerError) {
@@ -41,15 +45,11 @@ struct Vocabulary: Sendable {
     guard arena.count + token.count < Int(UInt32.max), count < capacity else {
       throw TokenizerError("The vocabulary is too large to load; reduce it.")
     }
-    while starts.count <= id {
-      starts.append(0)
-      lengths.append(-1)
-    }
-    guard lengths[id] < 0 else {
+    while spans.count <= id { spans.append(Span(start: 0, length: -1)) }
+    guard spans[id].length < 0 else {
       throw TokenizerError("Two tokens share the id \(id); give each token an id of its own.")
     }
-    starts[id] = UInt32(arena.count)
-    lengths[id] = Int32(token.count)
+    spans[id] = Span(start: UInt32(arena.count), length: Int32(token.count))
     arena.append(contentsOf: token)
     count += 1
     longestToken = max(longestToken, token.count)
@@ -74,13 +74,13 @@ struct Vocabulary: Sendable {
 
   func id(of token: String) -> Int32 { id(of: [UInt8](token.utf8)) }
 
-  func contains(id: Int) -> Bool { lengths.indices.contains(id) && lengths[id] >= 0 }
+  func contains(id: Int) -> Bool { spans.indices.contains(id) && spans[id].length >= 0 }
 
   /// The bytes of a token, or nil when the id carries none.
   func token(_ id: Int) -> ArraySlice<UInt8>? {
     guard contains(id: id) else { return nil }
-    let start = Int(starts[id])
-    return arena[start..<start + Int(lengths[id])]
+    let span = spans[id]
+    return arena[Int(span.start)..<Int(span.start) + Int(span.length)]
   }
 
   /// The slot that holds the token, or the empty slot where it would go.
@@ -100,8 +100,9 @@ struct Vocabulary: Sendable {
 
   @inline(__always)
   private func holds(_ id: Int, _ token: UnsafeBufferPointer<UInt8>) -> Bool {
-    guard Int(lengths[id]) == token.count else { return false }
-    let start = Int(starts[id])
+    let span = spans[id]
+    guard Int(span.length) == token.count else { return false }
+    let start = Int(span.start)
     return arena.withUnsafeBufferPointer { arena in
       for offset in 0..<token.count where arena[start &+ offset] != token[offset] { return false }
       return true
