@@ -63,16 +63,23 @@ void pith_dot_block(
 }
 void pith_half_decode(const uint16_t *values, size_t count, float *out) { K->half_decode(values, count, out); }
 void pith_bfloat_decode(const uint16_t *values, size_t count, float *out) { K->bfloat_decode(values, count, out); }
+void pith_half_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  K->half_product(w, columns, x, rows, y);
+}
+void pith_bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  K->bfloat_product(w, columns, x, rows, y);
+}
 void pith_affine_decode(const pith_affine *matrix, size_t row, float *out) { K->affine_decode(matrix, row, out); }
 void pith_affine_product(
-  const pith_affine *matrix, const float *x, const float *sums, size_t first, size_t last, float *y) {
-  K->affine_product(matrix, x, sums, first, last, y);
+  const pith_affine *matrix, const pith_token *token, size_t first, size_t last, float *y) {
+  K->affine_product(matrix, token, first, last, y);
 }
-void pith_codebook_decode(const pith_codebook_row *row, const float *scales, float *out) {
-  K->codebook_decode(row, scales, out);
+void pith_codebook_decode(const pith_codebook *matrix, size_t row, float *out) {
+  K->codebook_decode(matrix, row, out);
 }
-float pith_codebook_product(const pith_codebook_row *row, const float *scales, const float *x) {
-  return K->codebook_product(row, scales, x);
+void pith_codebook_product(
+  const pith_codebook *matrix, const pith_token *token, size_t first, size_t last, float *y) {
+  K->codebook_product(matrix, token, first, last, y);
 }
 void pith_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   K->rms_norm(x, weight, epsilon, count, out);

@@ -3,15 +3,19 @@
 
 #include "CPithKernels.h"
 
+#include <string.h>
+
 typedef struct {
   void (*dot_block)(
     const float *, size_t, size_t, const float *, size_t, size_t, size_t, float *, size_t);
   void (*half_decode)(const uint16_t *, size_t, float *);
   void (*bfloat_decode)(const uint16_t *, size_t, float *);
+  void (*half_product)(const uint16_t *, size_t, const float *, size_t, float *);
+  void (*bfloat_product)(const uint16_t *, size_t, const float *, size_t, float *);
   void (*affine_decode)(const pith_affine *, size_t, float *);
-  void (*affine_product)(const pith_affine *, const float *, const float *, size_t, size_t, float *);
-  void (*codebook_decode)(const pith_codebook_row *, const float *, float *);
-  float (*codebook_product)(const pith_codebook_row *, const float *, const float *);
+  void (*affine_product)(const pith_affine *, const pith_token *, size_t, size_t, float *);
+  void (*codebook_decode)(const pith_codebook *, size_t, float *);
+  void (*codebook_product)(const pith_codebook *, const pith_token *, size_t, size_t, float *);
   void (*rms_norm)(const float *, const float *, float, size_t, float *);
   void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);
   void (*softmax)(float *, size_t, float);
@@ -67,4 +71,24 @@ static inline float pith_affine_scale(const pith_affine *m, size_t row, size_t g
 
 static inline float pith_affine_zero(const pith_affine *m, size_t row, size_t group) {
   return m->zeros ? (float)pith_code(m->zeros + row * m->zero_row_bytes, group, m->bits) : (float)(1 << (m->bits - 1));
+}
+
+/// One row of a codebook matrix.
+typedef struct {
+  const uint8_t *codes;
+  const float *table;
+  int bits;
+} pith_codebook_row;
+
+/// The scale at an index among all scales.
+static inline float pith_codebook_scale(const pith_codebook *m, size_t index) {
+  float scale;
+  switch (m->scale_format) {
+  case PITH_SCALES_FLOAT: memcpy(&scale, m->scales + 4 * index, sizeof scale); return scale;
+  case PITH_SCALES_HALF: return pith_half(pith_load16(m->scales + 2 * index));
+  case PITH_SCALES_DOUBLE:
+    memcpy(&scale, m->block_scales + 4 * (index / 256), sizeof scale);
+    return m->scale_mean + scale * ((float)m->scales[index] - 127);
+  default: return 1;
+  }
 }

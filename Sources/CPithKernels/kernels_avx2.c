@@ -16,6 +16,14 @@ static inline __attribute__((always_inline)) TARGET __m256 look_up_avx2(const fl
 }
 #define look_up(table, indices) ((lanes)look_up_avx2(table, (__m256i)(indices)))
 
+#define first_bytes(p, count) \
+  ({ \
+    ints part = {0}; \
+    memcpy(&part, p, count); \
+    part; \
+  })
+#define permute(values, places) ((lanes)_mm256_permutevar8x32_ps((__m256)(values), (__m256i)(places)))
+
 /// Shifts of a copied word; not pdep, which takes hundreds of cycles on Zen and Zen 2.
 static inline __attribute__((always_inline)) TARGET uint64_t spread(uint64_t word, int bits) {
   const __m256i all = _mm256_set1_epi64x((long long)word);

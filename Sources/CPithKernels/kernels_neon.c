@@ -13,9 +13,17 @@
     const float *entries = (table); \
     const ints places = (indices); \
     lanes values; \
-    UNROLLED for (int lane = 0; lane < LANES; lane++) values[lane] = entries[places[lane]]; \
+    UNROLLED for (int lane = 0; lane < LANES; lane++) values[lane] = entries[places[lane] & 15]; \
     values; \
   })
+
+#define first_bytes(p, count) \
+  ({ \
+    ints part = {0}; \
+    memcpy(&part, p, count); \
+    part; \
+  })
+#define permute(values, places) look_up((const float *)&(values), places)
 
 static inline __attribute__((always_inline)) uint64_t spread(uint64_t word, int bits) {
   const uint64_t mask = (1u << bits) - 1;

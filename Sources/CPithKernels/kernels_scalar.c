@@ -2,6 +2,7 @@
 #include "kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 static void dot_block(
   const float *x, size_t ldx, size_t tokens, const float *w, size_t ldw, size_t rows, size_t columns, float *y,
@@ -29,6 +30,30 @@ static void bfloat_decode(const uint16_t *values, size_t count, float *out) {
   }
 }
 
+static void half_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  for (size_t r = 0; r < rows; r++) {
+    float sum = 0;
+    for (size_t k = 0; k < columns; k++) {
+      float value;
+      half_decode(w + r * columns + k, 1, &value);
+      sum += value * x[k];
+    }
+    y[r] = sum;
+  }
+}
+
+static void bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  for (size_t r = 0; r < rows; r++) {
+    float sum = 0;
+    for (size_t k = 0; k < columns; k++) {
+      float value;
+      bfloat_decode(w + r * columns + k, 1, &value);
+      sum += value * x[k];
+    }
+    y[r] = sum;
+  }
+}
+
 static void affine_decode(const pith_affine *m, size_t row, float *out) {
   const uint8_t *codes = m->codes + row * m->row_bytes;
   for (size_t i = 0; i < m->columns; i++) {
@@ -39,34 +64,52 @@ static void affine_decode(const pith_affine *m, size_t row, float *out) {
 }
 
 static void affine_product(
-  const pith_affine *m, const float *x, const float *sums, size_t first, size_t last, float *y) {
+  const pith_affine *m, const pith_token *token, size_t first, size_t last, float *y) {
   for (size_t row = first; row < last; row++) {
     const uint8_t *codes = m->codes + row * m->row_bytes;
     float sum = 0;
     for (size_t group = 0; group < m->groups; group++) {
       const size_t end = (group + 1) * m->group_size < m->columns ? (group + 1) * m->group_size : m->columns;
       float part = 0;
-      for (size_t i = group * m->group_size; i < end; i++) part += (float)pith_code(codes, i, m->bits) * x[i];
-      sum += pith_affine_scale(m, row, group) * (part - pith_affine_zero(m, row, group) * sums[group]);
+      for (size_t i = group * m->group_size; i < end; i++) part += (float)pith_code(codes, i, m->bits) * token->x[i];
+      sum += pith_affine_scale(m, row, group) * (part - pith_affine_zero(m, row, group) * token->sums[group]);
     }
     y[row] = sum;
   }
 }
 
-static void codebook_decode(const pith_codebook_row *row, const float *scales, float *out) {
-  for (size_t i = 0; i < row->columns; i++) {
-    const float value = row->table[pith_code(row->codes, i, row->bits)];
-    out[i] = scales ? scales[i / row->group_size] * value : value;
+/// A row and its table, decoded to `entries`.
+static pith_codebook_row codebook_row_at(const pith_codebook *m, size_t row, float entries[256]) {
+  const size_t count = (size_t)1 << m->bits;
+  if (m->table_per_row) {
+    half_decode((const uint16_t *)(m->tables + 2 * row * count), count, entries);
+  } else {
+    memcpy(entries, m->tables, count * sizeof(float));
+  }
+  return (pith_codebook_row){m->codes + row * m->row_bytes, entries, m->bits};
+}
+
+static void codebook_decode(const pith_codebook *m, size_t row, float *out) {
+  float entries[256];
+  const pith_codebook_row r = codebook_row_at(m, row, entries);
+  for (size_t i = 0; i < m->columns; i++) {
+    const float scale = pith_codebook_scale(m, row * m->groups + i / m->group_size);
+    out[i] = scale * r.table[pith_code(r.codes, i, m->bits)];
   }
 }
 
-static float codebook_product(const pith_codebook_row *row, const float *scales, const float *x) {
-  float sum = 0;
-  for (size_t i = 0; i < row->columns; i++) {
-    const float value = row->table[pith_code(row->codes, i, row->bits)];
-    sum += (scales ? scales[i / row->group_size] * value : value) * x[i];
+static void codebook_product(
+  const pith_codebook *m, const pith_token *token, size_t first, size_t last, float *y) {
+  for (size_t row = first; row < last; row++) {
+    float entries[256];
+    const pith_codebook_row r = codebook_row_at(m, row, entries);
+    float sum = 0;
+    for (size_t i = 0; i < m->columns; i++) {
+      const float scale = pith_codebook_scale(m, row * m->groups + i / m->group_size);
+      sum += scale * r.table[pith_code(r.codes, i, m->bits)] * token->x[i];
+    }
+    y[row] = sum;
   }
-  return sum;
 }
 
 static void rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
@@ -123,6 +166,6 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
 }
 
 const pith_kernels pith_kernels_scalar = {
-  dot_block, half_decode, bfloat_decode, affine_decode, affine_product, codebook_decode, codebook_product, rms_norm,
-  layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
+  codebook_product, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

@@ -4,7 +4,9 @@
 //   KERNELS           the name of the table to fill
 //   LANES             floats per register to work with: 8 or 16
 //   TILE_TOKENS       tokens of a tile of dot_block, for 4 rows: as many as the registers hold
-//   look_up(t, i)     the floats of the 16-entry table t at LANES indices i below 16
+//   look_up(t, i)     the floats of the 16-entry table t at the low 4 bits of LANES indices i
+//   permute(v, i)     the lanes of v at LANES indices i below LANES
+//   first_bytes(p, n) the first n bytes at p, then zeros, as LANES integers
 //   spread(word, b)   the 8 codes of b bits in the low bits of a 64-bit word, as the bytes of another
 #include "kernels.h"
 
@@ -16,11 +18,13 @@
 
 typedef float lanes __attribute__((vector_size(LANES * 4)));
 typedef int32_t ints __attribute__((vector_size(LANES * 4)));
+typedef uint32_t uints __attribute__((vector_size(LANES * 4)));
 typedef float f32x4 __attribute__((vector_size(16)));
 typedef float f32x8 __attribute__((vector_size(32)));
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef uint8_t u8x32 __attribute__((vector_size(32)));
 typedef uint8_t bytes __attribute__((vector_size(LANES)));
+typedef int8_t signed_bytes __attribute__((vector_size(LANES)));
 typedef uint16_t words __attribute__((vector_size(LANES * 2)));
 typedef _Float16 halves __attribute__((vector_size(LANES * 2)));
 
@@ -125,9 +129,52 @@ static const tile_function tiles[] = {
 #endif
 };
 
+INLINE lanes floats_at(const uint8_t *p) {
+  lanes v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+INLINE lanes halves_at(const uint8_t *p) {
+  halves v;
+  memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, lanes);
+}
+
+INLINE lanes bfloats_at(const uint8_t *p) {
+  words v;
+  memcpy(&v, p, sizeof v);
+  return (lanes)(__builtin_convertvector(v, ints) << 16);
+}
+
+/// Defines the product with one row of numbers of SIZE bytes, of which AT gives LANES.
+#define ROW_PRODUCT(NAME, SIZE, AT) \
+  INLINE float NAME(const uint8_t *w, const float *x, size_t columns) { \
+    lanes sums[4] = {{0}, {0}, {0}, {0}}; \
+    size_t k = 0; \
+    for (; k + 4 * LANES <= columns; k += 4 * LANES) { \
+      UNROLLED for (size_t u = 0; u < 4; u++) sums[u] += AT(w + SIZE * (k + u * LANES)) * load(x + k + u * LANES); \
+    } \
+    for (; k + LANES <= columns; k += LANES) sums[0] += AT(w + SIZE * k) * load(x + k); \
+    if (k < columns) { \
+      uint8_t last[SIZE * LANES] = {0}; \
+      memcpy(last, w + SIZE * k, SIZE * (columns - k)); \
+      sums[1] += AT(last) * load_part(x + k, columns - k); \
+    } \
+    return sum_of((sums[0] + sums[1]) + (sums[2] + sums[3])); \
+  }
+ROW_PRODUCT(float_row, 4, floats_at)
+ROW_PRODUCT(half_row, 2, halves_at)
+ROW_PRODUCT(bfloat_row, 2, bfloats_at)
+
 TARGET static void dot_block(
   const float *x, size_t ldx, size_t tokens, const float *w, size_t ldw, size_t rows, size_t columns, float *y,
   size_t ldy) {
+  // Long rows come from memory faster in one stream than in four; short ones, as in attention, share their last sums.
+  if (tokens == 1 && columns >= 256) {
+    for (size_t r = 0; r < rows; r++) y[r] = float_row((const uint8_t *)(w + r * ldw), x, columns);
+    return;
+  }
   // Long rows are cut so that a tile's operands stay in the first cache.
   const size_t cuts = columns / 1024 + 1;
   const size_t step = (columns / cuts + LANES) / LANES * LANES;
@@ -240,83 +287,22 @@ TARGET static void affine_decode(const pith_affine *m, size_t row, float *out) {
   }
 }
 
-/// Σ code · x over a run of unpacked codes.
-INLINE lanes weighted(const uint8_t *codes, const float *x, size_t count) {
-  lanes sum = {0};
-  size_t i = 0;
-  for (; i + LANES <= count; i += LANES) sum += numbers(codes + i) * load(x + i);
-  if (i < count) {
-    bytes v = {0};
-    memcpy(&v, codes + i, count - i);
-    sum += __builtin_convertvector(v, lanes) * load_part(x + i, count - i);
-  }
-  return sum;
-}
-
-/// Σ code · x over 32 four-bit codes.
-INLINE lanes weighted_nibbles(const uint8_t *codes, const float *x) {
-  const u8x32 v = nibbles(codes);
-  lanes sum = {0};
-  UNROLLED for (int i = 0; i < 32 / LANES; i++) {
-    bytes part;
-    memcpy(&part, (const uint8_t *)&v + i * LANES, sizeof part);
-    sum += __builtin_convertvector(part, lanes) * load(x + i * LANES);
-  }
-  return sum;
-}
-
-/// One row of four-bit codes in groups of a multiple of 32.
-INLINE float nibble_row(const pith_affine *m, const float *x, const float *sums, size_t row) {
-  const uint8_t *codes = m->codes + row * m->row_bytes;
-  lanes total = {0};
-  float rest = 0;
-  for (size_t group = 0; group < m->groups; group++) {
-    const size_t start = group * m->group_size, end = smaller(start + m->group_size, m->columns);
-    lanes part = {0};
-    size_t i = start;
-    for (; i + 32 <= end; i += 32) part += weighted_nibbles(codes + i / 2, x + i);
-    const float scale = half_at(m->scales + 2 * (row * m->groups + group));
-    float tail = 0;
-    for (; i < end; i++) tail += (float)pith_code(codes, i, 4) * x[i];
-    total += part * scale;
-    rest += scale * (tail - pith_affine_zero(m, row, group) * sums[group]);
-  }
-  return sum_of(total) + rest;
-}
-
-/// One row of codes of any size in groups of any size.
-INLINE float affine_row(const pith_affine *m, const float *x, const float *sums, size_t row) {
-  uint8_t buffer[PIECE];
-  lanes total = {0};
-  float rest = 0;
-  for (size_t start = 0; start < m->columns; start += PIECE) {
-    const size_t end = smaller(start + PIECE, m->columns);
-    const uint8_t *codes = unpacked(m->codes + row * m->row_bytes, m->bits, start, end - start, buffer);
-    for (size_t i = start; i < end;) {
-      const size_t group = i / m->group_size, stop = smaller((group + 1) * m->group_size, end);
-      const float scale = half_at(m->scales + 2 * (row * m->groups + group));
-      if (i == group * m->group_size) rest -= scale * pith_affine_zero(m, row, group) * sums[group];
-      total += scale * weighted(codes + i - start, x + i, stop - i);
-      i = stop;
-    }
-  }
-  return sum_of(total) + rest;
-}
-
-TARGET static void affine_product(
-  const pith_affine *m, const float *x, const float *sums, size_t first, size_t last, float *y) {
-  if (m->bits == 4 && m->group_size % 32 == 0) {
-    for (size_t row = first; row < last; row++) y[row] = nibble_row(m, x, sums, row);
-  } else {
-    for (size_t row = first; row < last; row++) y[row] = affine_row(m, x, sums, row);
-  }
-}
-
 // --- Codebooks ---
 
 typedef struct {
   float values[16];
 } small_table;
+
+/// A row and its table, decoded to `entries`.
+INLINE pith_codebook_row codebook_row_at(const pith_codebook *m, size_t row, float entries[256]) {
+  const size_t count = (size_t)1 << m->bits;
+  if (m->table_per_row) {
+    half_decode((const uint16_t *)(m->tables + 2 * row * count), count, entries);
+  } else {
+    memcpy(entries, m->tables, count * sizeof(float));
+  }
+  return (pith_codebook_row){m->codes + row * m->row_bytes, entries, m->bits};
+}
 
 INLINE small_table table_of(const pith_codebook_row *row) {
   small_table table = {{0}};
@@ -334,42 +320,24 @@ INLINE lanes values_at(const pith_codebook_row *row, const small_table *table, c
   return values;
 }
 
-TARGET static void codebook_decode(const pith_codebook_row *row, const float *scales, float *out) {
+TARGET static void codebook_decode(const pith_codebook *m, size_t row, float *out) {
   uint8_t buffer[PIECE];
-  const small_table table = table_of(row);
-  for (size_t start = 0; start < row->columns; start += PIECE) {
-    const size_t end = smaller(start + PIECE, row->columns);
-    const uint8_t *codes = unpacked(row->codes, row->bits, start, end - start, buffer);
+  float entries[256];
+  const pith_codebook_row r = codebook_row_at(m, row, entries);
+  const small_table table = table_of(&r);
+  for (size_t start = 0; start < m->columns; start += PIECE) {
+    const size_t end = smaller(start + PIECE, m->columns);
+    const uint8_t *codes = unpacked(r.codes, m->bits, start, end - start, buffer);
     for (size_t i = start; i < end;) {
-      const size_t group = i / row->group_size, stop = smaller((group + 1) * row->group_size, end);
-      const float scale = scales ? scales[group] : 1;
-      for (; i + LANES <= stop; i += LANES) store(out + i, scale * values_at(row, &table, codes + i - start));
-      for (; i < stop; i++) out[i] = scale * row->table[codes[i - start]];
+      const size_t group = i / m->group_size, stop = smaller((group + 1) * m->group_size, end);
+      const float scale = pith_codebook_scale(m, row * m->groups + group);
+      for (; i + LANES <= stop; i += LANES) store(out + i, scale * values_at(&r, &table, codes + i - start));
+      for (; i < stop; i++) out[i] = scale * r.table[codes[i - start]];
     }
   }
 }
 
-TARGET static float codebook_product(const pith_codebook_row *row, const float *scales, const float *x) {
-  uint8_t buffer[PIECE];
-  const small_table table = table_of(row);
-  lanes total = {0};
-  float rest = 0;
-  for (size_t start = 0; start < row->columns; start += PIECE) {
-    const size_t end = smaller(start + PIECE, row->columns);
-    const uint8_t *codes = unpacked(row->codes, row->bits, start, end - start, buffer);
-    for (size_t i = start; i < end;) {
-      const size_t group = i / row->group_size, stop = smaller((group + 1) * row->group_size, end);
-      lanes part = {0};
-      float tail = 0;
-      for (; i + LANES <= stop; i += LANES) part += values_at(row, &table, codes + i - start) * load(x + i);
-      for (; i < stop; i++) tail += row->table[codes[i - start]] * x[i];
-      const float scale = scales ? scales[group] : 1;
-      total += part * scale;
-      rest += tail * scale;
-    }
-  }
-  return sum_of(total) + rest;
-}
+#include "one_token_vector.h"
 
 // --- Element by element ---
 
@@ -530,6 +498,6 @@ TARGET static float kl_divergence(const float *p, const float *q, size_t count) 
 }
 
 const pith_kernels KERNELS = {
-  dot_block, half_decode, bfloat_decode, affine_decode, affine_product, codebook_decode, codebook_product, rms_norm,
-  layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
+  codebook_product, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

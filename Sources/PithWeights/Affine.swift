@@ -63,15 +63,11 @@ extension Affine {
 
   /// The product with one token.
   func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
-    // s (c − z) x summed over a group is s (Σ c x − z Σ x): the second sum is the same for all rows.
-    let sums = (0..<groups).map { group in
-      UnsafeBufferPointer(
-        start: x + group * groupSize, count: min(groupSize, columns - group * groupSize)
-      ).reduce(0, +)
-    }
     withKernelMatrix { matrix in
-      pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
-        pith_affine_product(matrix, x, sums, range.lowerBound, range.upperBound, y)
+      withKernelToken(x, columns: columns, groupSize: groupSize, bits: bits) { token in
+        pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+          pith_affine_product(matrix, token, range.lowerBound, range.upperBound, y)
+        }
       }
     }
   }

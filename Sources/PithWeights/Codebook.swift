@@ -94,54 +94,43 @@ extension Codebook {
     return tensors
   }
 
-  /// The scale of a group of a row.
-  func scale(row: Int, group: Int) -> Float {
-    let index = row * groups + group
-    switch scales {
-    case nil: return 1
-    case .float32(let values):
-      return values.unsafePointer.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
-    case .float16(let values):
-      return Half.decode(values.unsafePointer.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
-    case .doubleQuantized(let codes, let blockScales, let mean):
-      let block = blockScales.unsafePointer.loadUnaligned(fromByteOffset: index / 256 * 4, as: Float.self)
-      return mean + block * (Float(codes.unsafePointer[index]) - 127)
-    }
-  }
-
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
-    withKernelRow(row) { pith_codebook_decode($0, $1, target) }
+    withKernelMatrix { pith_codebook_decode($0, row, target) }
   }
 
   /// The product with one token.
   func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
-    pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
-      for row in range { withKernelRow(row) { y[row] = pith_codebook_product($0, $1, x) } }
+    withKernelMatrix { matrix in
+      withKernelToken(x, columns: columns, groupSize: groupSize, bits: bits) { token in
+        pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+          pith_codebook_product(matrix, token, range.lowerBound, range.upperBound, y)
+        }
+      }
     }
   }
 
-  /// Calls `body` with a row, its table and its scales in float32.
-  private func withKernelRow(
-    _ row: Int, _ body: (UnsafePointer<pith_codebook_row>, UnsafePointer<Float>?) -> Void
-  ) {
-    let stride = Packing.bytesPerRow(columns, bits: bits)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: (1 << bits) + groups) { buffer in
-      let (table, rowScales) = (buffer.baseAddress!, buffer.baseAddress! + (1 << bits))
-      tables.withUnsafeBytes { bytes in
-        if tablePerRow {
-          let values = bytes.baseAddress!.assumingMemoryBound(to: UInt16.self)
-          pith_half_decode(values + (row << bits), 1 << bits, table)
-        } else {
-          UnsafeMutableRawPointer(table).copyMemory(from: bytes.baseAddress!, byteCount: 4 << bits)
-        }
-      }
-      if scales != nil { for group in 0..<groups { rowScales[group] = scale(row: row, group: group) } }
-      codes.withUnsafeBytes { codes in
-        var kernelRow = pith_codebook_row(
-          codes: codes.baseAddress!.assumingMemoryBound(to: UInt8.self) + row * stride, table: table,
-          columns: columns, group_size: groupSize, bits: Int32(bits))
-        body(&kernelRow, scales == nil ? nil : UnsafePointer(rowScales))
-      }
+  private func withKernelMatrix(_ body: (UnsafePointer<pith_codebook>) -> Void) {
+    func start(_ bytes: Bytes) -> UnsafePointer<UInt8>? {
+      bytes.unsafePointer.baseAddress?.assumingMemoryBound(to: UInt8.self)
     }
+    var matrix = pith_codebook(
+      codes: start(codes), tables: start(tables), scales: nil, block_scales: nil, columns: columns,
+      group_size: groupSize, groups: groups, row_bytes: Packing.bytesPerRow(columns, bits: bits),
+      bits: Int32(bits), table_per_row: tablePerRow, scale_format: PITH_SCALES_NONE, scale_mean: 0)
+    switch scales {
+    case nil: break
+    case .float32(let values):
+      matrix.scale_format = PITH_SCALES_FLOAT
+      matrix.scales = start(values)
+    case .float16(let values):
+      matrix.scale_format = PITH_SCALES_HALF
+      matrix.scales = start(values)
+    case .doubleQuantized(let codes, let blockScales, let mean):
+      matrix.scale_format = PITH_SCALES_DOUBLE
+      matrix.scales = start(codes)
+      matrix.block_scales = start(blockScales)
+      matrix.scale_mean = mean
+    }
+    withExtendedLifetime(self) { body(&matrix) }
   }
 }

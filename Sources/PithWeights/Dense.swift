@@ -58,16 +58,23 @@ extension Dense {
     }
   }
 
-  /// The product of float32 rows, which need no decoding.
+  /// The product of rows as they lie: float32 with any number of tokens, the other formats with one.
   func multiply(
     _ x: UnsafePointer<Float>, _ tokens: Int, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool
   ) {
+    precondition(format == .float32 || tokens == 1)
     values.withUnsafeBytes { bytes in
-      nonisolated(unsafe) let weights = bytes.baseAddress!.assumingMemoryBound(to: Float.self)
+      nonisolated(unsafe) let start = bytes.baseAddress!
       pool.forEach(count: rows, grain: tokens == 1 ? rowsPerTurn(columns: columns) : 32) { range in
-        pith_dot_block(
-          x, columns, tokens, weights + range.lowerBound * columns, columns, range.count, columns,
-          y + range.lowerBound, rows)
+        let (first, y) = (range.lowerBound * columns, y + range.lowerBound)
+        let halves = start.assumingMemoryBound(to: UInt16.self) + first
+        switch format {
+        case .float32:
+          let weights = start.assumingMemoryBound(to: Float.self) + first
+          pith_dot_block(x, columns, tokens, weights, columns, range.count, columns, y, rows)
+        case .float16: pith_half_product(halves, columns, x, range.count, y)
+        case .bfloat16: pith_bfloat_product(halves, columns, x, range.count, y)
+        }
       }
     }
   }

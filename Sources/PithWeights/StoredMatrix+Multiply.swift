@@ -24,7 +24,8 @@ extension StoredMatrix {
         }
         let tokens = source.count / columns
         switch self {
-        case .dense(let dense) where dense.format == .float32: dense.multiply(x, tokens, y, on: pool)
+        case .dense(let dense) where dense.format == .float32 || tokens == 1:
+          dense.multiply(x, tokens, y, on: pool)
         case .affine(let affine) where tokens == 1: affine.multiply(x, y, on: pool)
         case .codebook(let codebook) where tokens == 1: codebook.multiply(x, y, on: pool)
         case .blocks(let blocks) where tokens == 1: blocks.multiply(x, y, on: pool)
@@ -55,3 +56,15 @@ extension StoredMatrix {
 
 /// Rows that one thread takes at a time when one token is multiplied: enough work to be worth the hand-over.
 func rowsPerTurn(columns: Int) -> Int { max(4, 32768 / max(1, columns)) }
+
+/// Calls `body` with a token as the kernels of packed rows read it.
+func withKernelToken(
+  _ x: UnsafePointer<Float>, columns: Int, groupSize: Int, bits: Int,
+  _ body: (UnsafePointer<pith_token>) -> Void
+) {
+  let room = pith_token_room(columns, groupSize, Int32(bits))
+  withUnsafeTemporaryAllocation(of: Float.self, capacity: room) { room in
+    var token = pith_prepare_token(x, columns, groupSize, Int32(bits), room.baseAddress)
+    body(&token)
+  }
+}

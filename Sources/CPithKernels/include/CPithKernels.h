@@ -39,6 +39,27 @@ void pith_half_decode(const uint16_t *values, size_t count, float *out);
 /// Decodes `count` bfloat16 numbers.
 void pith_bfloat_decode(const uint16_t *values, size_t count, float *out);
 
+/// y[r] = Σ_k x[k] · w[r][k] for one token and `rows` consecutive rows of half-precision numbers.
+void pith_half_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y);
+
+/// y[r] = Σ_k x[k] · w[r][k] for one token and `rows` consecutive rows of bfloat16 numbers.
+void pith_bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y);
+
+// --- One token, for the products of packed rows ---
+
+/// One token, prepared once for all rows of a matrix.
+typedef struct {
+  const float *x;         ///< the activations
+  const float *arranged;  ///< for four-bit codes: by blocks of 128 columns, column 8i + j of a block at 16j + i
+  const float *sums;      ///< the sum of x over each group of columns, then 15 zeros
+} pith_token;
+
+/// The floats that pith_prepare_token needs.
+size_t pith_token_room(size_t columns, size_t group_size, int bits);
+
+/// Prepares a token for the rows of a matrix; what it gives points into x and `room`.
+pith_token pith_prepare_token(const float *x, size_t columns, size_t group_size, int bits, float *room);
+
 // --- Affine integers (PithWeights/Affine.swift) ---
 
 /// A matrix of packed codes with scales and perhaps zero points.
@@ -54,25 +75,40 @@ typedef struct {
 /// Decodes one row.
 void pith_affine_decode(const pith_affine *matrix, size_t row, float *out);
 
-/// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last; `sums` holds the sum of x over each group of columns.
+/// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last.
 void pith_affine_product(
-  const pith_affine *matrix, const float *x, const float *sums, size_t first, size_t last, float *y);
+  const pith_affine *matrix, const pith_token *token, size_t first, size_t last, float *y);
 
 // --- Codebooks (PithWeights/Codebook.swift) ---
 
-/// A matrix of packed codes that index one table, with perhaps a scale per group.
+/// How the scales of groups are stored.
+typedef enum {
+  PITH_SCALES_NONE = 0,    ///< every scale is 1
+  PITH_SCALES_FLOAT = 1,   ///< float32
+  PITH_SCALES_HALF = 2,    ///< float16
+  PITH_SCALES_DOUBLE = 3,  ///< mean + block scale · (byte − 127), in blocks of 256 of all scales
+} pith_scale_format;
+
+/// A matrix of packed codes that index a table. Nothing need be aligned.
 typedef struct {
   const uint8_t *codes;
-  const float *table;  ///< 2^bits values of the row's table
-  size_t columns, group_size;
+  const uint8_t *tables;        ///< 2^bits float32 values, or as many float16 values per row
+  const uint8_t *scales;        ///< rows × groups
+  const uint8_t *block_scales;  ///< float32, for PITH_SCALES_DOUBLE
+  size_t columns, group_size, groups;
+  size_t row_bytes;
   int bits;
-} pith_codebook_row;
+  bool table_per_row;
+  pith_scale_format scale_format;
+  float scale_mean;
+} pith_codebook;
 
-/// Decodes one row; `scales` has one value per group, or is NULL.
-void pith_codebook_decode(const pith_codebook_row *row, const float *scales, float *out);
+/// Decodes one row.
+void pith_codebook_decode(const pith_codebook *matrix, size_t row, float *out);
 
-/// Σ_k x[k] · w[k] over one row.
-float pith_codebook_product(const pith_codebook_row *row, const float *scales, const float *x);
+/// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last.
+void pith_codebook_product(
+  const pith_codebook *matrix, const pith_token *token, size_t first, size_t last, float *y);
 
 // --- Element by element ---
 
