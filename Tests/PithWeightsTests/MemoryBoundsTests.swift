@@ -1,0 +1,136 @@
+import CPithKernels
+import PithTensors
+import Testing
+
+@testable import PithWeights
+
+extension InstructionSets {
+  /// Kernels touch no byte outside of what they are given.
+  @Suite struct MemoryBoundsTests {
+    static let widths = [1, 2, 7, 9, 16, 31, 33, 37, 70, 513, 576]
+
+    @Test(arguments: available, GuardedMemory.allCases)
+    func ofStoredMatrices(instructions: pith_instruction_set, memory: GuardedMemory) throws {
+      for columns in Self.widths {
+        for sample in samples(columns: columns) {
+          let guarded = try sample.matrix.guarded(by: memory)
+          for tokens in [1, 2] {
+            let x = Matrix(
+              rows: tokens, columns: columns, values: [Float](repeating: 1, count: tokens * columns))
+            let (a, b) = using(instructions) {
+              (
+                guarded.multiply(x, on: MultiplyTests.pools[0]),
+                sample.matrix.multiply(x, on: MultiplyTests.pools[0])
+              )
+            }
+            #expect(a == b, "\(sample.name)")
+          }
+          let decoded = using(instructions) { guarded.decoded().values }
+          #expect(decoded == sample.weights, "\(sample.name)")
+        }
+      }
+    }
+
+    @Test(arguments: available, GuardedMemory.allCases)
+    func ofActivations(instructions: pith_instruction_set, memory: GuardedMemory) throws {
+      var random = SeededGenerator(seed: 3)
+      for columns in Self.widths {
+        let x = try memory.bytes(Bytes(copying: random.floats(2 * columns))).asFloats
+        let w = try memory.bytes(Bytes(copying: random.floats(3 * columns))).asFloats
+        let products = try memory.with([Float](repeating: .nan, count: 6)) { y in
+          using(instructions) { pith_dot_block(x.start, columns, 2, w.start, columns, 3, columns, y, 3) }
+        }
+        #expect(products.allSatisfy { $0.isFinite })
+        for bits in 1...8 {
+          let codes = Bytes(copying: random.codes(Packing.bytesPerRow(columns, bits: bits), bits: 8))
+          let table = try memory.bytes(Bytes(copying: random.floats(1 << bits))).asFloats
+          let scale = try memory.bytes(Bytes(copying: [Float(1)])).asFloats
+          let guarded = try memory.bytes(codes)
+          let product = guarded.withUnsafeBytes { bytes in
+            var row = pith_codebook_row(
+              codes: bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), table: table.start,
+              columns: columns, group_size: columns, bits: Int32(bits))
+            return using(instructions) { pith_codebook_product(&row, scale.start, x.start) }
+          }
+          #expect(product.isFinite)
+        }
+      }
+    }
+
+    @Test(arguments: available, GuardedMemory.allCases)
+    func ofElementwiseKernels(instructions: pith_instruction_set, memory: GuardedMemory) throws {
+      var random = SeededGenerator(seed: 4)
+      for count in Self.widths {
+        let x = try memory.bytes(Bytes(copying: random.floats(count))).asFloats
+        let kernels: [(UnsafeMutablePointer<Float>) -> Void] = [
+          { pith_silu(x.start, $0, count) }, { pith_gelu(x.start, $0, count) },
+          { pith_gelu_tanh(x.start, $0, count) }, { pith_softmax($0, count, 1) },
+          { pith_rms_norm(x.start, x.start, 1e-5, count, $0) },
+          { pith_layer_norm(x.start, x.start, x.start, 1e-5, count, $0) },
+          { $0[0] = pith_log_sum_exp(x.start, count) + pith_kl_divergence(x.start, x.start, count) },
+        ]
+        for (index, kernel) in kernels.enumerated() {
+          let y = try memory.with([Float](repeating: 0, count: count)) { y in
+            using(instructions) { kernel(y) }
+          }
+          #expect(y.allSatisfy { $0.isFinite }, "kernel \(index), \(count) values")
+        }
+      }
+    }
+
+    private func samples(columns: Int) -> [Sample] {
+      let dense: [Sample] = [.float32, .float16, .bfloat16].map { .dense($0, 3, columns, seed: 1) }
+      let affine = (2...8).flatMap { bits in
+        [5, 64].map { Sample.affine(bits: bits, groupSize: $0, symmetric: false, 3, columns, seed: 2) }
+      }
+      let codebooks = (1...8).flatMap { bits in
+        [true, false].map {
+          Sample.codebook(bits: bits, tablePerRow: $0, .float16, groupSize: 64, 3, columns, seed: 3)
+        }
+      }
+      return dense + affine + codebooks
+    }
+  }
+}
+
+extension Bytes {
+  /// The bytes as floats, kept alive beside the pointer to them.
+  fileprivate var asFloats: (owner: Bytes, start: UnsafePointer<Float>) {
+    (self, unsafePointer.baseAddress!.assumingMemoryBound(to: Float.self))
+  }
+}
+
+extension StoredMatrix {
+  /// The same matrix with each of its tensors in guarded memory.
+  fileprivate func guarded(by memory: GuardedMemory) throws -> StoredMatrix {
+    switch self {
+    case .dense(let m):
+      .dense(Dense(rows: m.rows, columns: m.columns, format: m.format, values: try memory.bytes(m.values)))
+    case .affine(let m):
+      .affine(
+        Affine(
+          rows: m.rows, columns: m.columns, bits: m.bits, groupSize: m.groupSize,
+          codes: try memory.bytes(m.codes),
+          scales: try memory.bytes(m.scales), zeros: try m.zeros.map(memory.bytes)))
+    case .codebook(let m):
+      .codebook(
+        Codebook(
+          rows: m.rows, columns: m.columns, bits: m.bits, codes: try memory.bytes(m.codes),
+          tables: try memory.bytes(m.tables), tablePerRow: m.tablePerRow, groupSize: m.groupSize,
+          scales: try m.scales?.guarded(by: memory)))
+    case .blocks(let m):
+      .blocks(Blocks(rows: m.rows, columns: m.columns, format: m.format, data: try memory.bytes(m.data)))
+    }
+  }
+}
+
+extension Codebook.Scales {
+  fileprivate func guarded(by memory: GuardedMemory) throws -> Self {
+    switch self {
+    case .float32(let values): .float32(try memory.bytes(values))
+    case .float16(let values): .float16(try memory.bytes(values))
+    case .doubleQuantized(let codes, let blocks, let mean):
+      .doubleQuantized(codes: try memory.bytes(codes), blockScales: try memory.bytes(blocks), mean: mean)
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import CPithKernels
+import PithTensors
+import Testing
+
+@testable import PithWeights
+
+extension InstructionSets {
+  /// The product is that of the decoded weights, on any number of threads.
+  @Suite struct MultiplyTests {
+    static let shapes = [(1, 1), (1, 576), (3, 37), (5, 1), (33, 64), (67, 31), (9, 1100)]
+    static let pools = [1, 2, 3].map { ThreadPool(threads: $0) }
+
+    @Test(arguments: available, [Dense.Format.float32, .float16, .bfloat16])
+    func ofDenseValues(instructions: pith_instruction_set, format: Dense.Format) {
+      for (rows, columns) in Self.shapes {
+        expectProduct(.dense(format, rows, columns, seed: UInt64(rows * columns)), instructions)
+      }
+    }
+
+    @Test(arguments: available, 2...8)
+    func ofAffineIntegers(instructions: pith_instruction_set, bits: Int) {
+      for (rows, columns) in Self.shapes {
+        for groupSize in [1, 5, 32, 64, 4096] {
+          for symmetric in [true, false] {
+            expectProduct(
+              .affine(
+                bits: bits, groupSize: groupSize, symmetric: symmetric, rows, columns,
+                seed: UInt64(rows * columns + groupSize)), instructions)
+          }
+        }
+      }
+    }
+
+    @Test(arguments: available, 1...8)
+    func ofCodebooks(instructions: pith_instruction_set, bits: Int) {
+      for (rows, columns) in Self.shapes {
+        for scaling in Sample.Scaling.allCases {
+          for (groupSize, tablePerRow) in [(1, false), (5, true), (64, false), (4096, true)] {
+            expectProduct(
+              .codebook(
+                bits: bits, tablePerRow: tablePerRow, scaling, groupSize: groupSize, rows, columns,
+                seed: UInt64(rows * columns + groupSize)), instructions)
+          }
+        }
+      }
+    }
+
+    @Test(arguments: available) func ofNothingIsNothing(instructions: pith_instruction_set) {
+      for (rows, columns, tokens) in [(0, 64, 1), (0, 64, 3), (4, 64, 0), (0, 0, 2)] {
+        let matrices: [Sample] = [
+          .dense(.float32, rows, columns, seed: 1), .dense(.float16, rows, columns, seed: 1),
+          .affine(bits: 4, groupSize: 64, symmetric: true, rows, columns, seed: 1),
+          .codebook(bits: 4, tablePerRow: true, .float16, groupSize: 64, rows, columns, seed: 1),
+        ]
+        for sample in matrices {
+          let y = using(instructions) {
+            sample.matrix.multiply(Matrix(rows: tokens, columns: columns), on: Self.pools[1])
+          }
+          #expect((y.rows, y.columns, y.values.count) == (tokens, rows, 0), "\(sample.name)")
+        }
+      }
+    }
+
+    private func expectProduct(_ sample: Sample, _ instructions: pith_instruction_set) {
+      let (rows, columns) = (sample.matrix.rows, sample.matrix.columns)
+      var random = SeededGenerator(seed: UInt64(rows + columns))
+      for tokens in [1, 2, 3, 7, 33] {
+        let x = Matrix(rows: tokens, columns: columns, values: random.floats(tokens * columns))
+        let products = using(instructions) { Self.pools.map { sample.matrix.multiply(x, on: $0) } }
+        #expect(products[1] == products[0] && products[2] == products[0], "\(sample.name), \(tokens) tokens")
+        for token in 0..<tokens {
+          // An error of one unit in the last place of every term would be 6e-8 of this.
+          let scale = x[row: token].reduce(0) { $0 + Double(abs($1)) } * Double(sample.bound)
+          for row in 0..<rows {
+            var expected = 0.0
+            for column in 0..<columns {
+              expected += Double(sample.weights[row * columns + column]) * Double(x[token, column])
+            }
+            let error = abs(Double(products[0][token, row]) - expected)
+            guard !(error <= 2.5e-7 * scale) else { continue }
+            Issue.record("\(sample.name), token \(token) of \(tokens), row \(row): off by \(error / scale)")
+            return
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import PithTensors
+import PithWeights
+
+/// A stored matrix beside its weights, computed from the definition of the storage.
+struct Sample {
+  let name: String
+  let matrix: StoredMatrix
+  /// `rows × columns` weights: what decoding must give, to the bit.
+  let weights: [Float]
+  /// No weight, and no part of one, is larger than this.
+  let bound: Float
+}
+
+extension Sample {
+  static func dense(_ format: Dense.Format, _ rows: Int, _ columns: Int, seed: UInt64) -> Sample {
+    var random = SeededGenerator(seed: seed)
+    let numbers = random.floats(rows * columns)
+    let (bytes, weights): (Bytes, [Float]) =
+      switch format {
+      case .float32: (Bytes(copying: numbers), numbers)
+      case .float16: (Bytes(copying: numbers.map(Half.encode)), numbers.map { half(Half.encode($0)) })
+      case .bfloat16:
+        (
+          Bytes(copying: numbers.map { UInt16($0.bitPattern >> 16) }),
+          numbers.map { Float(bitPattern: $0.bitPattern & 0xFFFF_0000) }
+        )
+      }
+    return Sample(
+      name: "\(format) \(rows)×\(columns)",
+      matrix: .dense(Dense(rows: rows, columns: columns, format: format, values: bytes)), weights: weights,
+      bound: 1)
+  }
+
+  static func affine(
+    bits: Int, groupSize: Int, symmetric: Bool, _ rows: Int, _ columns: Int, seed: UInt64
+  ) -> Sample {
+    var random = SeededGenerator(seed: seed)
+    let groups = (columns + groupSize - 1) / groupSize
+    let codes = random.codes(rows * columns, bits: bits)
+    let scales = random.floats(rows * groups).map(Half.encode)
+    let zeros = random.codes(rows * groups, bits: bits)
+    let weights = (0..<rows * columns).map { index in
+      let group = index / columns * groups + index % columns / groupSize
+      let zero = symmetric ? Float(1 << (bits - 1)) : Float(zeros[group])
+      return half(scales[group]) * (Float(codes[index]) - zero)
+    }
+    let affine = Affine(
+      rows: rows, columns: columns, bits: bits, groupSize: groupSize,
+      codes: Packing.pack(codes, rows: rows, bits: bits), scales: Bytes(copying: scales),
+      zeros: symmetric ? nil : Packing.pack(zeros, rows: rows, bits: bits))
+    return Sample(
+      name: "affine \(bits) bits, groups of \(groupSize), symmetric \(symmetric), \(rows)×\(columns)",
+      matrix: .affine(affine), weights: weights, bound: Float(1 << bits))
+  }
+
+  /// How the groups of a codebook are scaled.
+  enum Scaling: CaseIterable { case none, float32, float16, doubleQuantized }
+
+  static func codebook(
+    bits: Int, tablePerRow: Bool, _ scaling: Scaling, groupSize: Int, _ rows: Int, _ columns: Int,
+    seed: UInt64
+  ) -> Sample {
+    var random = SeededGenerator(seed: seed)
+    let groups = (columns + groupSize - 1) / groupSize
+    let codes = random.codes(rows * columns, bits: bits)
+    let entries = random.floats((tablePerRow ? rows : 1) << bits)
+    let table = tablePerRow ? entries.map { half(Half.encode($0)) } : entries
+    let (stored, scales) = random.scales(scaling, count: rows * groups)
+    let weights = (0..<rows * columns).map { index in
+      let row = index / columns
+      let value = table[(tablePerRow ? row << bits : 0) + Int(codes[index])]
+      return scaling == .none ? value : scales[row * groups + index % columns / groupSize] * value
+    }
+    let codebook = Codebook(
+      rows: rows, columns: columns, bits: bits, codes: Packing.pack(codes, rows: rows, bits: bits),
+      tables: tablePerRow ? Bytes(copying: entries.map(Half.encode)) : Bytes(copying: entries),
+      tablePerRow: tablePerRow, groupSize: groupSize, scales: stored)
+    return Sample(
+      name: "codebook \(bits) bits, table per row \(tablePerRow), scales \(scaling), groups of \(groupSize), "
+        + "\(rows)×\(columns)",
+      matrix: .codebook(codebook), weights: weights, bound: max(1, scales.map(abs).max() ?? 1))
+  }
+}
+
+extension SeededGenerator {
+  /// Numbers between −1 and 1.
+  mutating func floats(_ count: Int) -> [Float] {
+    (0..<count).map { _ in Float.random(in: -1...1, using: &self) }
+  }
+
+  mutating func codes(_ count: Int, bits: Int) -> [UInt8] {
+    (0..<count).map { _ in UInt8.random(in: 0...UInt8((1 << bits) - 1), using: &self) }
+  }
+
+  /// Scales as they are stored, and the numbers that they stand for.
+  fileprivate mutating func scales(_ scaling: Sample.Scaling, count: Int) -> (Codebook.Scales?, [Float]) {
+    let numbers = floats(count)
+    switch scaling {
+    case .none: return (nil, [])
+    case .float32: return (.float32(Bytes(copying: numbers)), numbers)
+    case .float16:
+      let bits = numbers.map(Half.encode)
+      return (.float16(Bytes(copying: bits)), bits.map(half))
+    case .doubleQuantized:
+      let codes = codes(count, bits: 8)
+      let blocks = floats((count + 255) / 256).map { $0 / 128 }
+      let mean: Float = 0.7
+      let values = codes.enumerated().map { mean + blocks[$0.offset / 256] * (Float($0.element) - 127) }
+      return (
+        .doubleQuantized(codes: Bytes(copying: codes), blockScales: Bytes(copying: blocks), mean: mean),
+        values
+      )
+    }
+  }
+}
+
+/// The value of half-precision bits, by the definition of IEEE 754.
+func half(_ bits: UInt16) -> Float {
+  let (exponent, fraction) = (Int(bits >> 10 & 31), Float(bits & 0x3FF))
+  let magnitude: Float =
+    switch exponent {
+    case 0: Float(sign: .plus, exponent: -24, significand: fraction)
+    case 31: fraction == 0 ? .infinity : .nan
+    default: Float(sign: .plus, exponent: exponent - 25, significand: 1024 + fraction)
+    }
+  return bits & 0x8000 == 0 ? magnitude : -magnitude
+}
