@@ -28,7 +28,8 @@ extension GGUFVocabulary {
       text.append(",\"model\":")
       try appendSentencePieces(&text)
     default:
-      throw TokenizerError("The tokenizer model '\(model.prefix(40))' is not that of a decoder; gpt2 and llama are.")
+      throw TokenizerError(
+        "The tokenizer model '\(model.prefix(40))' is not that of a decoder; gpt2 and llama are.")
     }
     text.append("}")
     return text.bytes
@@ -78,7 +79,8 @@ extension GGUFVocabulary {
     let mark: JSONValue = ["type": "Replace", "pattern": ["String": " "], "content": "▁"]
     let prepend: JSONValue = ["type": "Prepend", "prepend": "▁"]
     var decoders: [JSONValue] = [
-      ["type": "Replace", "pattern": ["String": "▁"], "content": " "], ["type": "ByteFallback"], ["type": "Fuse"],
+      ["type": "Replace", "pattern": ["String": "▁"], "content": " "], ["type": "ByteFallback"],
+      ["type": "Fuse"],
     ]
     if addsSpace { decoders.append(["type": "Strip", "content": " ", "start": 1, "stop": 0]) }
     text.append(",\"normalizer\":")
@@ -102,7 +104,8 @@ extension GGUFVocabulary {
     if parts.count == 1 { return .null }
     let second: JSONValue = ["Sequence": ["id": "B", "type_id": 1]]
     return [
-      "type": "TemplateProcessing", "single": .array(parts), "pair": .array(parts + [second]), "special_tokens": known,
+      "type": "TemplateProcessing", "single": .array(parts), "pair": .array(parts + [second]),
+      "special_tokens": known,
     ]
   }
 
