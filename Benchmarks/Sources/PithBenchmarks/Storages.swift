@@ -1,0 +1,77 @@
+import PithTensors
+import PithWeights
+
+/// A storage with random contents: what is in it does not change how long a product takes.
+struct Storage {
+  let name: String
+  let make: @Sendable (_ rows: Int, _ columns: Int) -> StoredMatrix
+
+  static let all: [Storage] =
+    [
+      Storage(name: "f32") { dense(.float32, $0, $1) },
+      Storage(name: "f16") { dense(.float16, $0, $1) },
+      Storage(name: "bf16") { dense(.bfloat16, $0, $1) },
+    ]
+    + [2, 3, 4, 8].map { bits in Storage(name: "int\(bits)/64") { affine(bits: bits, $0, $1) } }
+    + [
+      Storage(name: "nf4/64") { codebook(bits: 4, tablePerRow: false, scaled: true, $0, $1) },
+      Storage(name: "table/row 4") { codebook(bits: 4, tablePerRow: true, scaled: false, $0, $1) },
+      Storage(name: "table/row 3") { codebook(bits: 3, tablePerRow: true, scaled: false, $0, $1) },
+    ]
+    + [Blocks.Format.q4_0, .q8_0, .q4_K, .q6_K].map { format in
+      Storage(name: format.name) { blocks(format, $0, $1) }
+    }
+
+  private static func dense(_ format: Dense.Format, _ rows: Int, _ columns: Int) -> StoredMatrix {
+    let count = rows * columns
+    let values = format == .float32 ? Bytes(copying: randomFloats(count)) : halves(count)
+    return .dense(Dense(rows: rows, columns: columns, format: format, values: values))
+  }
+
+  private static func affine(bits: Int, _ rows: Int, _ columns: Int) -> StoredMatrix {
+    .affine(
+      Affine(
+        rows: rows, columns: columns, bits: bits, groupSize: 64,
+        codes: randomBytes(rows * Packing.bytesPerRow(columns, bits: bits)),
+        scales: halves(rows * (columns / 64)),
+        zeros: randomBytes(rows * Packing.bytesPerRow(columns / 64, bits: bits))))
+  }
+
+  private static func codebook(
+    bits: Int, tablePerRow: Bool, scaled: Bool, _ rows: Int, _ columns: Int
+  ) -> StoredMatrix {
+    .codebook(
+      Codebook(
+        rows: rows, columns: columns, bits: bits,
+        codes: randomBytes(rows * Packing.bytesPerRow(columns, bits: bits)),
+        tables: tablePerRow ? halves(rows << bits) : Bytes(copying: randomFloats(1 << bits)),
+        tablePerRow: tablePerRow, groupSize: 64,
+        scales: scaled ? .float32(Bytes(copying: randomFloats(rows * (columns / 64)))) : nil))
+  }
+
+  /// Columns are rounded up to whole blocks.
+  private static func blocks(_ format: Blocks.Format, _ rows: Int, _ columns: Int) -> StoredMatrix {
+    let wide = (columns + format.weights - 1) / format.weights * format.weights
+    let bytes = Bytes(count: rows * (wide / format.weights) * format.bytes) {
+      $0.initializeMemory(as: UInt8.self, repeating: 0x23)
+    }
+    return .blocks(Blocks(rows: rows, columns: wide, format: format, data: bytes))
+  }
+}
+
+/// Numbers between −1 and 1.
+func randomFloats(_ count: Int) -> [Float] {
+  var random = SeededGenerator(seed: 1)
+  return (0..<count).map { _ in random.uniform() * 2 - 1 }
+}
+
+private func randomBytes(_ count: Int) -> Bytes {
+  var random = SeededGenerator(seed: 2)
+  return Bytes(copying: (0..<(count + 7) / 8).map { _ in random.next() })[0..<count]
+}
+
+/// 16-bit patterns that are small numbers both as half precision and as bfloat16.
+private func halves(_ count: Int) -> Bytes {
+  var random = SeededGenerator(seed: 3)
+  return Bytes(copying: (0..<count).map { _ in UInt16(0x3000 + random.next() % 0x800) })
+}
