@@ -82,6 +82,7 @@ typedef struct {
 
 /// The scale at an index among all scales.
 static inline float pith_codebook_scale(const pith_codebook *m, size_t index) {
+#pragma STDC FP_CONTRACT OFF  // the same to the bit under every instruction set
   float scale;
   switch (m->scale_format) {
   case PITH_SCALES_FLOAT: memcpy(&scale, m->scales + 4 * index, sizeof scale); return scale;

@@ -7,8 +7,8 @@ extension StoredMatrix {
 
   /// The product x · Wᵀ of a batch of activations. The result does not depend on the number of threads.
   ///
-  /// One token is multiplied with the packed rows as they lie. For several, rows are decoded panel by panel, and each
-  /// panel is multiplied with all tokens.
+  /// One token, or a few one by one, is multiplied with the packed rows as they lie. For more, rows are decoded panel by
+  /// panel, and each panel is multiplied with all tokens.
   ///
   /// - Parameters:
   ///   - x: activations, tokens × `columns`.
@@ -23,15 +23,36 @@ extension StoredMatrix {
           return
         }
         let tokens = source.count / columns
-        switch self {
-        case .dense(let dense) where dense.format == .float32 || tokens == 1:
+        if case .dense(let dense) = self, dense.format == .float32 {
           dense.multiply(x, tokens, y, on: pool)
-        case .affine(let affine) where tokens == 1: affine.multiply(x, y, on: pool)
-        case .codebook(let codebook) where tokens == 1: codebook.multiply(x, y, on: pool)
-        case .blocks(let blocks) where tokens == 1: blocks.multiply(x, y, on: pool)
-        default: multiplyPanels(x, tokens, y, on: pool)
+        } else if tokens <= tokensOneByOne {
+          for token in 0..<tokens { multiplyToken(x + token * columns, y + token * rows, on: pool) }
+        } else {
+          multiplyPanels(x, tokens, y, on: pool)
         }
       }
+    }
+  }
+
+  /// Up to how many tokens cost less one by one than rows decoded for all of them (measured with AVX-512). Where
+  /// products of packed rows are no faster than decoding, that is one.
+  private var tokensOneByOne: Int {
+    switch self {
+    case .dense: 4
+    case .affine(let storage): storage.bits == 4 ? 5 : storage.bits == 8 ? 3 : 1
+    case .codebook(let storage): storage.bits == 4 ? 5 : 1
+    case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
+    }
+  }
+
+  private func multiplyToken(
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool
+  ) {
+    switch self {
+    case .dense(let storage): storage.multiply(x, 1, y, on: pool)
+    case .affine(let storage): storage.multiply(x, y, on: pool)
+    case .codebook(let storage): storage.multiply(x, y, on: pool)
+    case .blocks(let storage): storage.multiply(x, y, on: pool)
     }
   }
 
