@@ -65,13 +65,17 @@ let package = Package(
 
     .target(name: "PithTestSupport", path: "Tests/PithTestSupport", swiftSettings: swift),
     tests("PithWeightsTests", ["PithWeights", "PithTensors", "CPithKernels"]),
-    tests("PithModelsTests", ["PithModels", "PithCheckpoints", "PithWeights", "PithTensors"]),
+    tests("PithModelsTests", ["PithModels", "PithCheckpoints", "PithWeights", "PithTensors", "PithJSON"]),
     tests("PithTokenizersTests", ["PithTokenizers", "PithJSON"]),
-    tests("PithCheckpointsTests", ["PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithJSON", "PithTokenizers"]),
+    tests(
+      "PithCheckpointsTests",
+      ["PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithJSON", "PithTokenizers"]),
     tests("PithQuantizationTests", ["PithQuantization", "PithWeights", "PithTensors"]),
-    tests("PithCompressionTests", ["PithCompression", "PithQuantization", "PithCheckpoints"]),
+    tests(
+      "PithCompressionTests",
+      ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors"]),
     tests("PithEvaluationTests", ["PithEvaluation", "PithGeneration", "PithModels"]),
     tests("PithTests", ["Pith"]),
-    tests("PithToolTests", ["PithTool"]),
+    tests("PithToolTests", ["PithTool", "PithJSON"]),
   ]
 )

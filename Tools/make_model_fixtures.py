@@ -101,8 +101,8 @@ CASES = {
     "qwen3": ("Qwen3ForCausalLM", QWEN3 | {"tie_word_embeddings": True}, {}),
     "qwen3-untied": ("Qwen3ForCausalLM", QWEN3 | {"num_attention_heads": 5, "head_dim": 8}, {}),
     "gemma3": ("Gemma3ForCausalLM", GEMMA3,
-               {"matters": [{"sliding_window": 8}, {"hidden_activation": "gelu"}, {"query_pre_attn_scalar": 6}, {"layer_types": GEMMA3["layer_types"][::-1]},
-                            {"rope_parameters": GEMMA3_LINEAR}]}),
+               {"matters": [{"sliding_window": 8}, {"hidden_activation": "gelu"}, {"query_pre_attn_scalar": 6},
+                            {"layer_types": GEMMA3["layer_types"][::-1]}, {"rope_parameters": GEMMA3_LINEAR}]}),
     "gemma3-linear": ("Gemma3ForCausalLM", GEMMA3 | {"rope_parameters": GEMMA3_LINEAR},
                       {"matters": [{"rope_parameters": GEMMA3["rope_parameters"]}]}),
     "gemma3-linear-old": ("Gemma3ForCausalLM", GEMMA3 | {"rope_parameters": GEMMA3_LINEAR},
@@ -150,6 +150,16 @@ def outputs(model, sequence):
     return {"hidden": result.last_hidden_state[0], "pooled": result.last_hidden_state[0].mean(0)}
 
 
+def expected(sequences, results):
+    """The document of expected.json. Numbers are the shortest decimals that read back as the same float32."""
+    def tensor(value):
+        return {"shape": list(value.shape), "values": [float(str(x)) for x in value.numpy().astype(numpy.float32).ravel()]}
+
+    return {"atol": ATOL, "sequences": [{key: value[0].tolist() for key, value in sequence.items()}
+                                        | {key: tensor(value) for key, value in result.items()}
+                                        for sequence, result in zip(sequences, results)]}
+
+
 def load(cls, folder, config=None):
     """The checkpoint in float32 with the plain attention; under another configuration if given."""
     return getattr(transformers, cls).from_pretrained(
@@ -180,12 +190,7 @@ def make(name):
         difference = max((outputs(changed, s)[k] - v).abs().max().item() for s, r in zip(sequences, results) for k, v in r.items())
         assert difference > 10 * ATOL, f"{name}: {change} changes the outputs by only {difference}"
 
-    # numpy's shortest decimal that reads back as the same float32
-    def tensor(value):
-        return {"shape": list(value.shape), "values": [float(str(x)) for x in value.numpy().astype(numpy.float32).ravel()]}
-
-    written = [{k: v[0].tolist() for k, v in s.items()} | {k: tensor(v) for k, v in r.items()} for s, r in zip(sequences, results)]
-    (folder / "expected.json").write_text(json.dumps({"atol": ATOL, "sequences": written}, separators=(",", ":")) + "\n")
+    (folder / "expected.json").write_text(json.dumps(expected(sequences, results), separators=(",", ":")) + "\n")
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{name}: {size:,} bytes, largest output {max(v.abs().max().item() for r in results for v in r.values()):.2f}")
     return results

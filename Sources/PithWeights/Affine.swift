@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// Integers with a scale and a zero point per group: w ≈ s · (c − z).
@@ -57,19 +58,34 @@ extension Affine {
   }
 
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
-    let stride = Packing.bytesPerRow(columns, bits: bits)
-    let rowCodes = Packing.unpack(codes[(row * stride)..<((row + 1) * stride)], rows: 1, columns: columns, bits: bits)
-    let zeroStride = Packing.bytesPerRow(groups, bits: bits)
-    let rowZeros = zeros.map {
-      Packing.unpack($0[(row * zeroStride)..<((row + 1) * zeroStride)], rows: 1, columns: groups, bits: bits)
+    withKernelMatrix { pith_affine_decode($0, row, target) }
+  }
+
+  /// The product with one token.
+  func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
+    withKernelMatrix { matrix in
+      withKernelToken(x, columns: columns, groupSize: groupSize, bits: bits) { token in
+        pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+          pith_affine_product(matrix, token, range.lowerBound, range.upperBound, y)
+        }
+      }
     }
-    let scale = scales.unsafePointer
-    for column in 0..<columns {
-      let group = column / groupSize
-      let s = Half.decode(scale.loadUnaligned(fromByteOffset: (row * groups + group) * 2, as: UInt16.self))
-      let z = rowZeros.map { Int($0[group]) } ?? 1 << (bits - 1)
-      target[column] = s * Float(Int(rowCodes[column]) - z)
+  }
+
+  private func withKernelMatrix(_ body: (UnsafePointer<pith_affine>) -> Void) {
+    codes.withUnsafeBytes { codes in
+      scales.withUnsafeBytes { scales in
+        (zeros ?? Bytes()).withUnsafeBytes { zeroBytes in
+          var matrix = pith_affine(
+            codes: codes.baseAddress!.assumingMemoryBound(to: UInt8.self),
+            scales: scales.baseAddress!.assumingMemoryBound(to: UInt8.self),
+            zeros: zeros == nil ? nil : zeroBytes.baseAddress!.assumingMemoryBound(to: UInt8.self),
+            columns: columns, group_size: groupSize, groups: groups,
+            row_bytes: Packing.bytesPerRow(columns, bits: bits),
+            zero_row_bytes: Packing.bytesPerRow(groups, bits: bits), bits: Int32(bits))
+          body(&matrix)
+        }
+      }
     }
-    withExtendedLifetime(self) {}
   }
 }

@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// The block formats of GGUF files: each block of 32 or 256 columns carries its own scales.
@@ -87,24 +88,52 @@ extension Blocks {
   }
 
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
-    let perRow = columns / format.weights
-    let source = data.unsafePointer
-    func half(_ offset: Int) -> Float {
-      Half.decode(source.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+    withBlocks(from: row) { blocks, perRow in
+      pith_blocks_decode(format.rawValue, blocks, perRow, target)
     }
-    for block in 0..<perRow {
-      let start = (row * perRow + block) * format.bytes
-      let out = target + block * format.weights
-      switch format {
-      case .q4_1:
-        let (d, m) = (half(start), half(start + 2))
-        for i in 0..<16 {
-          out[i] = d * Float(source[start + 4 + i] & 15) + m
-          out[i + 16] = d * Float(source[start + 4 + i] >> 4) + m
-        }
-      default: preconditionFailure("not yet")
+  }
+
+  /// The product with one token, straight from the blocks.
+  func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
+    pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+      withBlocks(from: range.lowerBound) { blocks, perRow in
+        pith_blocks_gemv(format.rawValue, blocks, perRow, range.count, x, y + range.lowerBound)
       }
     }
-    withExtendedLifetime(self) {}
+  }
+
+  private func withBlocks(from row: Int, _ body: (UnsafePointer<UInt8>, Int) -> Void) {
+    let perRow = columns / format.weights
+    data.withUnsafeBytes { bytes in
+      guard let first = bytes.baseAddress else { return }
+      body(first.assumingMemoryBound(to: UInt8.self) + row * perRow * format.bytes, perRow)
+    }
+  }
+}
+
+extension Blocks {
+  /// Whether the float16 scales of all blocks are finite. Reads every block.
+  public var hasFiniteScales: Bool {
+    let offsets = format.scaleOffsets
+    return data.withUnsafeBytes { bytes in
+      stride(from: 0, to: bytes.count, by: format.bytes).allSatisfy { block in
+        offsets.allSatisfy {
+          bytes.loadUnaligned(fromByteOffset: block + $0, as: UInt16.self) & 0x7C00 != 0x7C00
+        }
+      }
+    }
+  }
+}
+
+extension Blocks.Format {
+  /// Where a block's float16 numbers lie.
+  fileprivate var scaleOffsets: [Int] {
+    switch self {
+    case .q4_0, .q5_0, .q8_0, .iq4_NL: [0]
+    case .q4_1, .q5_1, .q4_K, .q5_K: [0, 2]
+    case .q2_K: [80, 82]
+    case .q3_K: [108]
+    case .q6_K: [208]
+    }
   }
 }

@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// Codes that index a table of values: w ≈ scale of the group · table[c].
@@ -93,33 +94,43 @@ extension Codebook {
     return tensors
   }
 
-  /// The scale of a group of a row.
-  func scale(row: Int, group: Int) -> Float {
-    let index = row * groups + group
-    switch scales {
-    case nil: return 1
-    case .float32(let values):
-      return values.unsafePointer.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
-    case .float16(let values):
-      return Half.decode(values.unsafePointer.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
-    case .doubleQuantized(let codes, let blockScales, let mean):
-      let block = blockScales.unsafePointer.loadUnaligned(fromByteOffset: index / 256 * 4, as: Float.self)
-      return mean + block * (Float(codes.unsafePointer[index]) - 127)
+  func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
+    withKernelMatrix { pith_codebook_decode($0, row, target) }
+  }
+
+  /// The product with one token.
+  func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
+    withKernelMatrix { matrix in
+      withKernelToken(x, columns: columns, groupSize: groupSize, bits: bits) { token in
+        pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+          pith_codebook_product(matrix, token, range.lowerBound, range.upperBound, y)
+        }
+      }
     }
   }
 
-  func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
-    let stride = Packing.bytesPerRow(columns, bits: bits)
-    let rowCodes = Packing.unpack(codes[(row * stride)..<((row + 1) * stride)], rows: 1, columns: columns, bits: bits)
-    let table = tables.unsafePointer
-    for column in 0..<columns {
-      let code = Int(rowCodes[column])
-      let value =
-        tablePerRow
-        ? Half.decode(table.loadUnaligned(fromByteOffset: ((row << bits) + code) * 2, as: UInt16.self))
-        : table.loadUnaligned(fromByteOffset: code * 4, as: Float.self)
-      target[column] = value * scale(row: row, group: column / groupSize)
+  private func withKernelMatrix(_ body: (UnsafePointer<pith_codebook>) -> Void) {
+    func start(_ bytes: Bytes) -> UnsafePointer<UInt8>? {
+      bytes.unsafePointer.baseAddress?.assumingMemoryBound(to: UInt8.self)
     }
-    withExtendedLifetime(self) {}
+    var matrix = pith_codebook(
+      codes: start(codes), tables: start(tables), scales: nil, block_scales: nil, columns: columns,
+      group_size: groupSize, groups: groups, row_bytes: Packing.bytesPerRow(columns, bits: bits),
+      bits: Int32(bits), table_per_row: tablePerRow, scale_format: PITH_SCALES_NONE, scale_mean: 0)
+    switch scales {
+    case nil: break
+    case .float32(let values):
+      matrix.scale_format = PITH_SCALES_FLOAT
+      matrix.scales = start(values)
+    case .float16(let values):
+      matrix.scale_format = PITH_SCALES_HALF
+      matrix.scales = start(values)
+    case .doubleQuantized(let codes, let blockScales, let mean):
+      matrix.scale_format = PITH_SCALES_DOUBLE
+      matrix.scales = start(codes)
+      matrix.block_scales = start(blockScales)
+      matrix.scale_mean = mean
+    }
+    withExtendedLifetime(self) { body(&matrix) }
   }
 }

@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// Floating point values, row after row.
@@ -42,17 +43,39 @@ extension Dense {
   }
 
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
-    let source = values.unsafePointer
-    for column in 0..<columns {
-      let index = row * columns + column
+    values.withUnsafeBytes { bytes in
       switch format {
-      case .float32: target[column] = source.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
+      case .float32:
+        UnsafeMutableRawPointer(target).copyMemory(
+          from: bytes.baseAddress! + row * columns * 4, byteCount: columns * 4)
       case .float16:
-        target[column] = Half.decode(source.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
+        pith_half_decode(
+          bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
       case .bfloat16:
-        target[column] = BrainFloat.decode(source.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
+        pith_bfloat_decode(
+          bytes.baseAddress!.assumingMemoryBound(to: UInt16.self) + row * columns, columns, target)
       }
     }
-    withExtendedLifetime(self) {}
+  }
+
+  /// The product of rows as they lie: float32 with any number of tokens, the other formats with one.
+  func multiply(
+    _ x: UnsafePointer<Float>, _ tokens: Int, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool
+  ) {
+    precondition(format == .float32 || tokens == 1)
+    values.withUnsafeBytes { bytes in
+      nonisolated(unsafe) let start = bytes.baseAddress!
+      pool.forEach(count: rows, grain: tokens == 1 ? rowsPerTurn(columns: columns) : 32) { range in
+        let (first, y) = (range.lowerBound * columns, y + range.lowerBound)
+        let halves = start.assumingMemoryBound(to: UInt16.self) + first
+        switch format {
+        case .float32:
+          let weights = start.assumingMemoryBound(to: Float.self) + first
+          pith_dot_block(x, columns, tokens, weights, columns, range.count, columns, y, rows)
+        case .float16: pith_half_product(halves, columns, x, range.count, y)
+        case .bfloat16: pith_bfloat_product(halves, columns, x, range.count, y)
+        }
+      }
+    }
   }
 }

@@ -57,6 +57,11 @@ public indirect enum StoredMatrix: Sendable {
   /// Stored bits divided by the number of weights.
   public var bitsPerWeight: Double { Double(byteCount) * 8 / Double(rows * columns) }
 
+  /// Whether the weights are anything but plain floating point values.
+  public var isPacked: Bool {
+    if case .dense = self { false } else { true }
+  }
+
   /// Decodes one row: writes `columns` values.
   public func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < rows, "row \(row) of \(rows)")
@@ -78,24 +83,4 @@ public indirect enum StoredMatrix: Sendable {
 
   /// The whole matrix in float32.
   public func decoded() -> Matrix { decoded(rows: Array(0..<rows)) }
-
-  /// The product x · Wᵀ of a batch of activations.
-  ///
-  /// - Parameters:
-  ///   - x: activations, tokens × `columns`.
-  ///   - pool: the threads that share the work.
-  /// - Returns: tokens × `rows`.
-  public func multiply(_ x: Matrix, on pool: ThreadPool) -> Matrix {
-    precondition(x.columns == columns, "\(x.columns) inputs for \(columns) columns")
-    let weights = decoded()
-    var y = Matrix(rows: x.rows, columns: rows)
-    for token in 0..<x.rows {
-      for row in 0..<rows {
-        var sum: Float = 0
-        for column in 0..<columns { sum += x[token, column] * weights[row, column] }
-        y[token, row] = sum
-      }
-    }
-    return y
-  }
 }

@@ -1,0 +1,34 @@
+# The commands of the project; `make` alone lists them.
+PITH := .build/release/pith
+
+.PHONY: help demo test bench format lint build
+
+help:
+	@echo "make demo     shrink a real language model and show what that saved and what it cost"
+	@echo "make test     check the style, build, and run all tests"
+	@echo "make bench    time the kernels"
+	@echo "make format   format the sources"
+	@echo "make lint     check the style"
+
+build:
+	@Tools/install.sh
+	swift build -c release --product pith
+
+demo: build
+	@python3 Tools/demo.py --pith $(PITH)
+
+# Tests run optimized, as users run Pith, in a build folder of their own: they need hidden symbols.
+test:
+	@Tools/install.sh
+	@$(MAKE) --no-print-directory lint
+	swift test -c release --scratch-path .build-test -Xswiftc -enable-testing
+
+bench:
+	@Tools/install.sh
+	cd Benchmarks && swift run -c release
+
+format:
+	swift format --in-place --recursive Package.swift Sources Tests
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests

@@ -1,0 +1,96 @@
+// Chooses the kernels that this processor runs best.
+#include "kernels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const pith_kernels *table(pith_instruction_set set) {
+  switch (set) {
+  case PITH_SCALAR: return &pith_kernels_scalar;
+#if defined(__x86_64__)
+  case PITH_AVX2: return &pith_kernels_avx2;
+  case PITH_AVX512: return &pith_kernels_avx512;
+#elif defined(__aarch64__)
+  case PITH_NEON: return &pith_kernels_neon;
+#endif
+  default: return NULL;
+  }
+}
+
+bool pith_is_available(pith_instruction_set set) {
+  if (!table(set)) return false;
+#if defined(__x86_64__)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (set == PITH_AVX2) return avx2;
+  if (set == PITH_AVX512) {
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+      && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  }
+#endif
+  return true;
+}
+
+static _Atomic int chosen = -1;
+
+pith_instruction_set pith_instruction_set_in_use(void) {
+  int set = atomic_load_explicit(&chosen, memory_order_relaxed);
+  if (set >= 0) return (pith_instruction_set)set;
+  static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
+  const char *wanted = getenv("PITH_INSTRUCTIONS");
+  set = PITH_SCALAR;
+  for (int candidate = PITH_SCALAR; candidate <= PITH_NEON; candidate++) {
+    if (!pith_is_available((pith_instruction_set)candidate)) continue;
+    set = candidate;
+    if (wanted && strcmp(wanted, names[candidate]) == 0) break;
+  }
+  atomic_store_explicit(&chosen, set, memory_order_relaxed);
+  return (pith_instruction_set)set;
+}
+
+bool pith_use_instruction_set(pith_instruction_set set) {
+  if (!pith_is_available(set)) return false;
+  atomic_store_explicit(&chosen, (int)set, memory_order_relaxed);
+  return true;
+}
+
+#define K (table(pith_instruction_set_in_use()))
+
+void pith_dot_block(
+  const float *x, size_t ldx, size_t tokens, const float *w, size_t ldw, size_t rows, size_t columns, float *y,
+  size_t ldy) {
+  K->dot_block(x, ldx, tokens, w, ldw, rows, columns, y, ldy);
+}
+void pith_half_decode(const uint16_t *values, size_t count, float *out) { K->half_decode(values, count, out); }
+void pith_bfloat_decode(const uint16_t *values, size_t count, float *out) { K->bfloat_decode(values, count, out); }
+void pith_half_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  K->half_product(w, columns, x, rows, y);
+}
+void pith_bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  K->bfloat_product(w, columns, x, rows, y);
+}
+void pith_affine_decode(const pith_affine *matrix, size_t row, float *out) { K->affine_decode(matrix, row, out); }
+void pith_affine_product(
+  const pith_affine *matrix, const pith_token *token, size_t first, size_t last, float *y) {
+  K->affine_product(matrix, token, first, last, y);
+}
+void pith_codebook_decode(const pith_codebook *matrix, size_t row, float *out) {
+  K->codebook_decode(matrix, row, out);
+}
+void pith_codebook_product(
+  const pith_codebook *matrix, const pith_token *token, size_t first, size_t last, float *y) {
+  K->codebook_product(matrix, token, first, last, y);
+}
+void pith_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
+  K->rms_norm(x, weight, epsilon, count, out);
+}
+void pith_layer_norm(
+  const float *x, const float *weight, const float *bias, float epsilon, size_t count, float *out) {
+  K->layer_norm(x, weight, bias, epsilon, count, out);
+}
+void pith_softmax(float *x, size_t count, float scale) { K->softmax(x, count, scale); }
+void pith_silu(const float *x, float *out, size_t count) { K->silu(x, out, count); }
+void pith_gelu(const float *x, float *out, size_t count) { K->gelu(x, out, count); }
+void pith_gelu_tanh(const float *x, float *out, size_t count) { K->gelu_tanh(x, out, count); }
+float pith_log_sum_exp(const float *x, size_t count) { return K->log_sum_exp(x, count); }
+float pith_kl_divergence(const float *p, const float *q, size_t count) { return K->kl_divergence(p, q, count); }

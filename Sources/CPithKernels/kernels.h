@@ -1,0 +1,94 @@
+// What the files of this target share: the table of kernels that each instruction set fills.
+#pragma once
+
+#include "CPithKernels.h"
+
+#include <string.h>
+
+typedef struct {
+  void (*dot_block)(
+    const float *, size_t, size_t, const float *, size_t, size_t, size_t, float *, size_t);
+  void (*half_decode)(const uint16_t *, size_t, float *);
+  void (*bfloat_decode)(const uint16_t *, size_t, float *);
+  void (*half_product)(const uint16_t *, size_t, const float *, size_t, float *);
+  void (*bfloat_product)(const uint16_t *, size_t, const float *, size_t, float *);
+  void (*affine_decode)(const pith_affine *, size_t, float *);
+  void (*affine_product)(const pith_affine *, const pith_token *, size_t, size_t, float *);
+  void (*codebook_decode)(const pith_codebook *, size_t, float *);
+  void (*codebook_product)(const pith_codebook *, const pith_token *, size_t, size_t, float *);
+  void (*rms_norm)(const float *, const float *, float, size_t, float *);
+  void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);
+  void (*softmax)(float *, size_t, float);
+  void (*silu)(const float *, float *, size_t);
+  void (*gelu)(const float *, float *, size_t);
+  void (*gelu_tanh)(const float *, float *, size_t);
+  float (*log_sum_exp)(const float *, size_t);
+  float (*kl_divergence)(const float *, const float *, size_t);
+} pith_kernels;
+
+extern const pith_kernels pith_kernels_scalar;
+#if defined(__x86_64__)
+extern const pith_kernels pith_kernels_avx2;
+extern const pith_kernels pith_kernels_avx512;
+#elif defined(__aarch64__)
+extern const pith_kernels pith_kernels_neon;
+#endif
+
+/// The float32 value of half-precision bits.
+static inline float pith_half(uint16_t bits) {
+  const uint32_t sign = (uint32_t)(bits & 0x8000) << 16;
+  const uint32_t magnitude = bits & 0x7FFF;
+  union {
+    uint32_t bits;
+    float value;
+  } result;
+  if (magnitude >= 0x7C00) {
+    result.bits = sign | 0x7F800000 | (magnitude & 0x3FF) << 13;
+  } else if (magnitude >= 0x400) {
+    result.bits = sign | ((magnitude << 13) + 0x38000000);
+  } else {
+    result.value = (float)magnitude * 0x1p-24f;
+    result.bits |= sign;
+  }
+  return result.value;
+}
+
+/// The half-precision number at p, which need not be aligned.
+static inline uint16_t pith_load16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+
+/// Code i of a packed row.
+static inline unsigned pith_code(const uint8_t *codes, size_t i, int bits) {
+  const size_t bit = i * (size_t)bits;
+  const unsigned shift = bit & 7;
+  unsigned word = codes[bit >> 3];
+  if (shift + (unsigned)bits > 8) word |= (unsigned)codes[(bit >> 3) + 1] << 8;
+  return word >> shift & ((1u << bits) - 1);
+}
+
+static inline float pith_affine_scale(const pith_affine *m, size_t row, size_t group) {
+  return pith_half(pith_load16(m->scales + 2 * (row * m->groups + group)));
+}
+
+static inline float pith_affine_zero(const pith_affine *m, size_t row, size_t group) {
+  return m->zeros ? (float)pith_code(m->zeros + row * m->zero_row_bytes, group, m->bits) : (float)(1 << (m->bits - 1));
+}
+
+/// One row of a codebook matrix.
+typedef struct {
+  const uint8_t *codes;
+  const float *table;
+  int bits;
+} pith_codebook_row;
+
+/// The scale at an index among all scales.
+static inline float pith_codebook_scale(const pith_codebook *m, size_t index) {
+  float scale;
+  switch (m->scale_format) {
+  case PITH_SCALES_FLOAT: memcpy(&scale, m->scales + 4 * index, sizeof scale); return scale;
+  case PITH_SCALES_HALF: return pith_half(pith_load16(m->scales + 2 * index));
+  case PITH_SCALES_DOUBLE:
+    memcpy(&scale, m->block_scales + 4 * (index / 256), sizeof scale);
+    return m->scale_mean + scale * ((float)m->scales[index] - 127);
+  default: return 1;
+  }
+}

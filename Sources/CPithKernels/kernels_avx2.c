@@ -1,0 +1,45 @@
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define TARGET __attribute__((target("avx2,fma,f16c")))
+#define KERNELS pith_kernels_avx2
+#define LANES 8
+#define TILE_TOKENS 3
+
+/// Two tables of 8; the fourth bit of an index, moved to the sign, chooses between them.
+static inline __attribute__((always_inline)) TARGET __m256 look_up_avx2(const float *table, __m256i indices) {
+  const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), indices);
+  const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), indices);
+  return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(indices, 28)));
+}
+#define look_up(table, indices) ((lanes)look_up_avx2(table, (__m256i)(indices)))
+
+#define first_bytes(p, count) \
+  ({ \
+    ints part = {0}; \
+    memcpy(&part, p, count); \
+    part; \
+  })
+#define permute(values, places) ((lanes)_mm256_permutevar8x32_ps((__m256)(values), (__m256i)(places)))
+
+/// Shifts of a copied word; not pdep, which takes hundreds of cycles on Zen and Zen 2.
+static inline __attribute__((always_inline)) TARGET uint64_t spread(uint64_t word, int bits) {
+  const __m256i all = _mm256_set1_epi64x((long long)word);
+  const __m256i mask = _mm256_set1_epi64x((1 << bits) - 1);
+  const __m256i low = _mm256_and_si256(_mm256_srlv_epi64(all, _mm256_setr_epi64x(0, bits, 2 * bits, 3 * bits)), mask);
+  const __m256i high =
+    _mm256_and_si256(_mm256_srlv_epi64(all, _mm256_setr_epi64x(4 * bits, 5 * bits, 6 * bits, 7 * bits)), mask);
+  // Codes 0–3 and 4–7 in bytes 0 and 4 of their 64-bit lanes, then gathered.
+  const __m256i both = _mm256_or_si256(low, _mm256_slli_epi64(high, 32));
+  const __m256i bytes = _mm256_shuffle_epi8(
+    both, _mm256_setr_epi8(
+            0, 8, -1, -1, 4, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 8, -1, -1, 4, 12, -1, -1, -1, -1, -1,
+            -1, -1, -1));
+  return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)));
+}
+
+#include "kernels_vector.h"
+
+#endif

@@ -1,0 +1,171 @@
+// The plain version of every kernel: the oracle of the others, and what runs on a processor without vectors.
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+static void dot_block(
+  const float *x, size_t ldx, size_t tokens, const float *w, size_t ldw, size_t rows, size_t columns, float *y,
+  size_t ldy) {
+  for (size_t t = 0; t < tokens; t++) {
+    for (size_t r = 0; r < rows; r++) {
+      float sum = 0;
+      for (size_t k = 0; k < columns; k++) sum += x[t * ldx + k] * w[r * ldw + k];
+      y[t * ldy + r] = sum;
+    }
+  }
+}
+
+static void half_decode(const uint16_t *values, size_t count, float *out) {
+  for (size_t i = 0; i < count; i++) out[i] = pith_half(pith_load16((const uint8_t *)values + 2 * i));
+}
+
+static void bfloat_decode(const uint16_t *values, size_t count, float *out) {
+  for (size_t i = 0; i < count; i++) {
+    union {
+      uint32_t bits;
+      float value;
+    } number = {(uint32_t)pith_load16((const uint8_t *)values + 2 * i) << 16};
+    out[i] = number.value;
+  }
+}
+
+static void half_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  for (size_t r = 0; r < rows; r++) {
+    float sum = 0;
+    for (size_t k = 0; k < columns; k++) {
+      float value;
+      half_decode(w + r * columns + k, 1, &value);
+      sum += value * x[k];
+    }
+    y[r] = sum;
+  }
+}
+
+static void bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  for (size_t r = 0; r < rows; r++) {
+    float sum = 0;
+    for (size_t k = 0; k < columns; k++) {
+      float value;
+      bfloat_decode(w + r * columns + k, 1, &value);
+      sum += value * x[k];
+    }
+    y[r] = sum;
+  }
+}
+
+static void affine_decode(const pith_affine *m, size_t row, float *out) {
+  const uint8_t *codes = m->codes + row * m->row_bytes;
+  for (size_t i = 0; i < m->columns; i++) {
+    const size_t group = i / m->group_size;
+    const float code = (float)pith_code(codes, i, m->bits);
+    out[i] = pith_affine_scale(m, row, group) * (code - pith_affine_zero(m, row, group));
+  }
+}
+
+static void affine_product(
+  const pith_affine *m, const pith_token *token, size_t first, size_t last, float *y) {
+  for (size_t row = first; row < last; row++) {
+    const uint8_t *codes = m->codes + row * m->row_bytes;
+    float sum = 0;
+    for (size_t group = 0; group < m->groups; group++) {
+      const size_t end = (group + 1) * m->group_size < m->columns ? (group + 1) * m->group_size : m->columns;
+      float part = 0;
+      for (size_t i = group * m->group_size; i < end; i++) part += (float)pith_code(codes, i, m->bits) * token->x[i];
+      sum += pith_affine_scale(m, row, group) * (part - pith_affine_zero(m, row, group) * token->sums[group]);
+    }
+    y[row] = sum;
+  }
+}
+
+/// A row and its table, decoded to `entries`.
+static pith_codebook_row codebook_row_at(const pith_codebook *m, size_t row, float entries[256]) {
+  const size_t count = (size_t)1 << m->bits;
+  if (m->table_per_row) {
+    half_decode((const uint16_t *)(m->tables + 2 * row * count), count, entries);
+  } else {
+    memcpy(entries, m->tables, count * sizeof(float));
+  }
+  return (pith_codebook_row){m->codes + row * m->row_bytes, entries, m->bits};
+}
+
+static void codebook_decode(const pith_codebook *m, size_t row, float *out) {
+  float entries[256];
+  const pith_codebook_row r = codebook_row_at(m, row, entries);
+  for (size_t i = 0; i < m->columns; i++) {
+    const float scale = pith_codebook_scale(m, row * m->groups + i / m->group_size);
+    out[i] = scale * r.table[pith_code(r.codes, i, m->bits)];
+  }
+}
+
+static void codebook_product(
+  const pith_codebook *m, const pith_token *token, size_t first, size_t last, float *y) {
+  for (size_t row = first; row < last; row++) {
+    float entries[256];
+    const pith_codebook_row r = codebook_row_at(m, row, entries);
+    float sum = 0;
+    for (size_t i = 0; i < m->columns; i++) {
+      const float scale = pith_codebook_scale(m, row * m->groups + i / m->group_size);
+      sum += scale * r.table[pith_code(r.codes, i, m->bits)] * token->x[i];
+    }
+    y[row] = sum;
+  }
+}
+
+static void rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
+  float sum = 0;
+  for (size_t i = 0; i < count; i++) sum += x[i] * x[i];
+  const float scale = 1 / sqrtf(sum / (float)count + epsilon);
+  for (size_t i = 0; i < count; i++) out[i] = x[i] * scale * weight[i];
+}
+
+static void layer_norm(
+  const float *x, const float *weight, const float *bias, float epsilon, size_t count, float *out) {
+  float sum = 0, squares = 0;
+  for (size_t i = 0; i < count; i++) sum += x[i];
+  const float mean = sum / (float)count;
+  for (size_t i = 0; i < count; i++) squares += (x[i] - mean) * (x[i] - mean);
+  const float scale = 1 / sqrtf(squares / (float)count + epsilon);
+  for (size_t i = 0; i < count; i++) out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+}
+
+static void softmax(float *x, size_t count, float scale) {
+  float highest = -INFINITY, sum = 0;
+  for (size_t i = 0; i < count; i++) highest = fmaxf(highest, x[i] *= scale);
+  for (size_t i = 0; i < count; i++) sum += x[i] = expf(x[i] - highest);
+  for (size_t i = 0; i < count; i++) x[i] /= sum;
+}
+
+static void silu(const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; i++) out[i] = x[i] / (1 + expf(-x[i]));
+}
+
+static void gelu(const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; i++) out[i] = 0.5f * x[i] * (1 + erff(x[i] * 0.70710678f));
+}
+
+static void gelu_tanh(const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    out[i] = 0.5f * x[i] * (1 + tanhf(0.79788456f * (x[i] + 0.044715f * x[i] * x[i] * x[i])));
+  }
+}
+
+static float log_sum_exp(const float *x, size_t count) {
+  float highest = -INFINITY;
+  for (size_t i = 0; i < count; i++) highest = fmaxf(highest, x[i]);
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += expf(x[i] - highest);
+  return highest + (float)log(sum);
+}
+
+static float kl_divergence(const float *p, const float *q, size_t count) {
+  const float p_log = log_sum_exp(p, count), q_log = log_sum_exp(q, count);
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += expf(p[i] - p_log) * ((p[i] - p_log) - (q[i] - q_log));
+  return (float)sum;
+}
+
+const pith_kernels pith_kernels_scalar = {
+  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
+  codebook_product, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+};

@@ -1,0 +1,352 @@
+// Products of one token with rows as they lie in memory, a part of kernels_vector.h. Rows are taken one at a time:
+// weights come from memory faster in one stream than in several.
+
+// --- Rows of float16 and bfloat16 ---
+
+TARGET static void half_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  for (size_t row = 0; row < rows; row++) y[row] = half_row((const uint8_t *)(w + row * columns), x, columns);
+}
+
+TARGET static void bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
+  for (size_t row = 0; row < rows; row++) y[row] = bfloat_row((const uint8_t *)(w + row * columns), x, columns);
+}
+
+// --- Scales ---
+
+/// How many scales are decoded at one time: those of several rows, long before they are read.
+#define SCALES 1024
+
+typedef struct {
+  float values[SCALES + LANES];
+} scale_buffer;
+
+/// Zeros behind `count` scales, so that the last of them can be loaded with what follows.
+INLINE void close_scales(scale_buffer *buffer, size_t count) { store(buffer->values + count, (lanes){0}); }
+
+INLINE ints count_up(void) {
+  ints v;
+  UNROLLED for (int lane = 0; lane < LANES; lane++) v[lane] = lane;
+  return v;
+}
+
+/// Takes the lanes of row `row` of `rows`; the sums of four rows together cost little more than those of one.
+INLINE void finish_row(lanes lanes_of_row, lanes totals[4], size_t row, size_t rows, float *y) {
+  totals[row % 4] = lanes_of_row;
+  if (row % 4 == 3 || row + 1 == rows) {
+    const f32x4 sums = sums_of(totals[0], totals[1], totals[2], totals[3]);
+    for (size_t i = row / 4 * 4; i <= row; i++) y[i] = sums[i % 4];
+  }
+}
+
+// --- Four bits ---
+
+/// Columns of LANES 32-bit words of four-bit codes: lane i holds columns 8i … 8i + 7, lowest bits first.
+#define SPAN (8 * LANES)
+
+/// How a row of four-bit codes meets its scales.
+typedef struct {
+  size_t columns, groups;
+  size_t spans;
+  size_t spans_per_group;  // 0 where a span has several groups
+  size_t groups_per_span;
+  ints places;       // the group of each lane, counted from the first of its span
+  ints last_places;  // the same in the last span, which may have fewer
+} nibble_plan;
+
+/// Whether rows of four-bit codes in such groups take the fast way.
+INLINE bool has_nibble_plan(size_t group_size, size_t groups) {
+  const bool fits = groups == 1 || group_size % SPAN == 0 || (group_size % 8 == 0 && SPAN % group_size == 0);
+  return fits && groups <= SCALES;
+}
+
+INLINE nibble_plan nibble_plan_of(size_t columns, size_t group_size, size_t groups) {
+  nibble_plan plan = {columns, groups, (columns + SPAN - 1) / SPAN, 0, 0, {0}, {0}};
+  if (groups == 1) {
+    plan.spans_per_group = plan.spans;
+  } else if (group_size % SPAN == 0) {
+    plan.spans_per_group = group_size / SPAN;
+  } else {
+    plan.groups_per_span = SPAN / group_size;
+    plan.places = count_up() * 8 / (int)group_size;
+    const int highest = (int)(groups - 1 - (plan.spans - 1) * plan.groups_per_span);
+    UNROLLED for (int lane = 0; lane < LANES; lane++) {
+      plan.last_places[lane] = plan.places[lane] < highest ? plan.places[lane] : highest;
+    }
+  }
+  return plan;
+}
+
+/// What the codes of a matrix stand for.
+typedef struct {
+  bool is_affine;
+  small_table table;  // of affine codes: c − 8
+} nibble_values;
+
+INLINE nibble_values affine_nibbles(void) {
+  nibble_values values = {true, {{0}}};
+  for (int i = 0; i < 16; i++) values.table.values[i] = (float)(i - 8);
+  return values;
+}
+
+INLINE lanes nibble_at(const nibble_values *values, ints codes, const int place) {
+#if LANES < 16
+  // A table of 16 takes several registers here: arithmetic on the codes, which are signed by now, is faster.
+  if (values->is_affine) return __builtin_convertvector((codes << (28 - 4 * place)) >> 28, lanes);
+#endif
+  return look_up(values->table.values, (ints)((uints)codes >> (4 * place)));
+}
+
+/// Σ value · x over one span, lane by lane.
+INLINE lanes span_product(const nibble_values *values, ints codes, const float *arranged, size_t span) {
+  const float *x = arranged + span * LANES / 16 * 128 + span * LANES % 16;
+#if LANES < 16
+  if (values->is_affine) codes ^= (int32_t)0x88888888;
+#endif
+  lanes even = {0}, odd = {0};
+  UNROLLED for (int j = 0; j < 8; j += 2) {
+    even += nibble_at(values, codes, j) * load(x + 16 * j);
+    odd += nibble_at(values, codes, j + 1) * load(x + 16 * j + 16);
+  }
+  return even + odd;
+}
+
+INLINE ints words_at(const uint8_t *p) {
+  ints v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/// The words of a row's last span.
+INLINE ints last_words(const uint8_t *codes, const nibble_plan *plan) {
+  const size_t start = (plan->spans - 1) * SPAN, count = (plan->columns - start + 1) / 2;
+  if (count == SPAN / 2) return words_at(codes + start / 2);
+  return first_bytes(codes + start / 2, count);
+}
+
+/// One row of four-bit codes, lane by lane.
+INLINE lanes nibble_row(
+  const nibble_plan *plan, const nibble_values *values, const uint8_t *codes, const float *scales,
+  const float *arranged) {
+  lanes total = {0};
+  const size_t last = plan->spans - 1;
+  if (plan->spans_per_group > 0) {
+    for (size_t group = 0, span = 0; group < plan->groups; group++) {
+      lanes part = {0};
+      const size_t stop = smaller(span + plan->spans_per_group, last);
+      for (; span < stop; span++) part += span_product(values, words_at(codes + span * SPAN / 2), arranged, span);
+      if (group + 1 == plan->groups) part += span_product(values, last_words(codes, plan), arranged, last);
+      total += part * scales[group];
+    }
+  } else {
+    for (size_t span = 0; span < last; span++) {
+      const lanes part = span_product(values, words_at(codes + span * SPAN / 2), arranged, span);
+      const lanes some = load(scales + span * plan->groups_per_span);
+      total += part * permute(some, plan->places);
+    }
+    const lanes part = span_product(values, last_words(codes, plan), arranged, last);
+    const lanes some = load(scales + last * plan->groups_per_span);
+    total += part * permute(some, plan->last_places);
+  }
+  return total;
+}
+
+// --- Affine integers ---
+
+/// LANES zero points of a row from group `group` on, of which `available` bytes of memory hold the first.
+INLINE lanes zeros_at(const uint8_t *zeros, const int bits, size_t group, size_t available) {
+  uint8_t some[LANES] = {0};
+  const size_t wanted = LANES * (size_t)bits / 8;
+  const uint8_t *p = zeros + group * (size_t)bits / 8;
+  if (available < wanted) {
+    memcpy(some, p, available);
+    p = some;
+  }
+  if (bits == 8) return numbers(p);
+  ints v;
+  UNROLLED for (int half = 0; half < LANES; half += 8) {
+    int32_t word;
+    memcpy(&word, p + half / 2, sizeof word);
+    UNROLLED for (int lane = 0; lane < 8; lane++) v[half + lane] = word;
+  }
+  return __builtin_convertvector(v >> (count_up() % 8 * 4) & 15, lanes);
+}
+
+/// Σ scale · (2^(bits−1) − zero) · (sum of x) over the groups of a row, lane by lane: what other zero points than
+/// 2^(bits−1) add to the product. `available` bytes of zero points may be read.
+INLINE lanes zeros_row(
+  const pith_affine *m, const int bits, const uint8_t *zeros, size_t available, const float *scales,
+  const float *sums) {
+  lanes total = {0};
+  for (size_t group = 0; group < m->groups; group += LANES) {
+    const lanes zero = zeros_at(zeros, bits, group, available - group * (size_t)bits / 8);
+    const ints is_group = count_up() < (int)(m->groups - group);
+    const lanes scale = (lanes)((ints)load(scales + group) & is_group);
+    total += scale * (all((float)(1 << (bits - 1))) - zero) * load(sums + group);
+  }
+  return total;
+}
+
+/// LANES codes of 8 bits, less 128.
+INLINE lanes signed_numbers(const uint8_t *codes) {
+  bytes v;
+  memcpy(&v, codes, sizeof v);
+  return __builtin_convertvector((signed_bytes)(v ^ 128), lanes);
+}
+
+/// One row of 8-bit codes, less 128, lane by lane.
+INLINE lanes byte_row(const pith_affine *m, const uint8_t *codes, const float *scales, const float *x) {
+  lanes total = {0};
+  for (size_t group = 0, i = 0; group < m->groups; group++) {
+    const size_t end = smaller(i + m->group_size, m->columns);
+    lanes even = {0}, odd = {0};
+    for (; i + 2 * LANES <= end; i += 2 * LANES) {
+      even += signed_numbers(codes + i) * load(x + i);
+      odd += signed_numbers(codes + i + LANES) * load(x + i + LANES);
+    }
+    for (; i + LANES <= end; i += LANES) even += signed_numbers(codes + i) * load(x + i);
+    if (i < end) {
+      uint8_t rest[LANES] = {0};
+      memcpy(rest, codes + i, end - i);
+      odd += signed_numbers(rest) * load_part(x + i, end - i);
+      i = end;
+    }
+    total += (even + odd) * scales[group];
+  }
+  return total;
+}
+
+/// Σ code · x over a run of unpacked codes.
+INLINE lanes weighted(const uint8_t *codes, const float *x, size_t count) {
+  lanes sum = {0};
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) sum += numbers(codes + i) * load(x + i);
+  if (i < count) {
+    bytes v = {0};
+    memcpy(&v, codes + i, count - i);
+    sum += __builtin_convertvector(v, lanes) * load_part(x + i, count - i);
+  }
+  return sum;
+}
+
+/// One row of codes of any size in groups of any size.
+INLINE float affine_row(const pith_affine *m, const float *x, const float *sums, size_t row) {
+  uint8_t buffer[PIECE];
+  lanes total = {0};
+  float rest = 0;
+  for (size_t start = 0; start < m->columns; start += PIECE) {
+    const size_t end = smaller(start + PIECE, m->columns);
+    const uint8_t *codes = unpacked(m->codes + row * m->row_bytes, m->bits, start, end - start, buffer);
+    for (size_t i = start; i < end;) {
+      const size_t group = i / m->group_size, stop = smaller((group + 1) * m->group_size, end);
+      const float scale = half_at(m->scales + 2 * (row * m->groups + group));
+      if (i == group * m->group_size) rest -= scale * pith_affine_zero(m, row, group) * sums[group];
+      total += scale * weighted(codes + i - start, x + i, stop - i);
+      i = stop;
+    }
+  }
+  return sum_of(total) + rest;
+}
+
+/// Rows of 4- or 8-bit codes.
+INLINE void common_affine_product(
+  const int bits, const pith_affine *m, const pith_token *token, size_t first, size_t last, float *y) {
+  scale_buffer buffer;
+  const nibble_values values = affine_nibbles();
+  nibble_plan plan;
+  if (bits == 4) plan = nibble_plan_of(m->columns, m->group_size, m->groups);
+  const size_t step = SCALES / m->groups;
+  for (size_t start = first; start < last; start += step) {
+    const size_t stop = smaller(start + step, last);
+    half_decode((const uint16_t *)(m->scales + 2 * start * m->groups), (stop - start) * m->groups, buffer.values);
+    close_scales(&buffer, (stop - start) * m->groups);
+    lanes totals[4] = {{0}, {0}, {0}, {0}};
+    for (size_t row = start; row < stop; row++) {
+      const uint8_t *codes = m->codes + row * m->row_bytes;
+      const float *scales = buffer.values + (row - start) * m->groups;
+      lanes sum = bits == 4 ? nibble_row(&plan, &values, codes, scales, token->arranged)
+                            : byte_row(m, codes, scales, token->x);
+      if (m->zeros) {
+        const uint8_t *zeros = m->zeros + row * m->zero_row_bytes;
+        sum += zeros_row(m, bits, zeros, (last - row) * m->zero_row_bytes, scales, token->sums);
+      }
+      finish_row(sum, totals, row - start, stop - start, y + start);
+    }
+  }
+}
+
+TARGET static void affine_product(
+  const pith_affine *m, const pith_token *token, size_t first, size_t last, float *y) {
+  if (m->bits == 4 && has_nibble_plan(m->group_size, m->groups)) {
+    common_affine_product(4, m, token, first, last, y);
+  } else if (m->bits == 8 && (m->groups == 1 || m->group_size % LANES == 0) && m->groups <= SCALES) {
+    common_affine_product(8, m, token, first, last, y);
+  } else {
+    for (size_t row = first; row < last; row++) y[row] = affine_row(m, token->x, token->sums, row);
+  }
+}
+
+// --- Codebooks ---
+
+/// One row of codes of any size in groups of any size.
+INLINE float codebook_row(const pith_codebook *m, const float *x, size_t row) {
+  uint8_t buffer[PIECE];
+  float entries[256];
+  const pith_codebook_row r = codebook_row_at(m, row, entries);
+  const small_table table = table_of(&r);
+  lanes total = {0};
+  float rest = 0;
+  for (size_t start = 0; start < m->columns; start += PIECE) {
+    const size_t end = smaller(start + PIECE, m->columns);
+    const uint8_t *codes = unpacked(r.codes, m->bits, start, end - start, buffer);
+    for (size_t i = start; i < end;) {
+      const size_t group = i / m->group_size, stop = smaller((group + 1) * m->group_size, end);
+      lanes part = {0};
+      float tail = 0;
+      for (; i + LANES <= stop; i += LANES) part += values_at(&r, &table, codes + i - start) * load(x + i);
+      for (; i < stop; i++) tail += r.table[codes[i - start]] * x[i];
+      const float scale = pith_codebook_scale(m, row * m->groups + group);
+      total += part * scale;
+      rest += tail * scale;
+    }
+  }
+  return sum_of(total) + rest;
+}
+
+/// The scales from one index to another.
+INLINE void decode_scales(const pith_codebook *m, size_t first, size_t last, float *out) {
+  if (m->scale_format == PITH_SCALES_HALF) {
+    half_decode((const uint16_t *)(m->scales + 2 * first), last - first, out);
+  } else if (m->scale_format == PITH_SCALES_FLOAT) {
+    memcpy(out, m->scales + 4 * first, 4 * (last - first));
+  } else {
+    for (size_t i = first; i < last; i++) out[i - first] = pith_codebook_scale(m, i);
+  }
+}
+
+TARGET static void codebook_product(
+  const pith_codebook *m, const pith_token *token, size_t first, size_t last, float *y) {
+  // Without scales a row is one group whose scale is 1.
+  const size_t groups = m->scale_format == PITH_SCALES_NONE ? 1 : m->groups;
+  if (m->bits != 4 || !has_nibble_plan(m->group_size, groups)) {
+    for (size_t row = first; row < last; row++) y[row] = codebook_row(m, token->x, row);
+    return;
+  }
+  scale_buffer buffer;
+  nibble_values values = {false, {{0}}};
+  const nibble_plan plan = nibble_plan_of(m->columns, m->group_size, groups);
+  if (!m->table_per_row) memcpy(values.table.values, m->tables, sizeof values.table);
+  const size_t step = SCALES / groups;
+  for (size_t start = first; start < last; start += step) {
+    const size_t stop = smaller(start + step, last);
+    decode_scales(m, start * groups, stop * groups, buffer.values);
+    close_scales(&buffer, (stop - start) * groups);
+    lanes totals[4] = {{0}, {0}, {0}, {0}};
+    for (size_t row = start; row < stop; row++) {
+      if (m->table_per_row) half_decode((const uint16_t *)(m->tables + 32 * row), 16, values.table.values);
+      const uint8_t *codes = m->codes + row * m->row_bytes;
+      const float *scales = buffer.values + (row - start) * groups;
+      const lanes sum = nibble_row(&plan, &values, codes, scales, token->arranged);
+      finish_row(sum, totals, row - start, stop - start, y + start);
+    }
+  }
+}

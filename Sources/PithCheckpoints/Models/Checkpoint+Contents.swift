@@ -1,0 +1,85 @@
+import PithJSON
+import PithModels
+import PithWeights
+
+/// What a model is made of, under the names that a Hugging Face folder gives it.
+public struct ModelContents: Sendable {
+  /// The matrices and tables.
+  public let maps: [(name: String, map: Linear)]
+  /// Biases, norms and what else is a vector.
+  public let vectors: [(name: String, values: [Float])]
+
+  /// All names, as they stand in the file.
+  public var names: [String] { maps.map(\.name) + vectors.map(\.name) }
+
+  /// The contents of a decoder.
+  public init(_ decoder: Decoder) {
+    let family = decoder.configuration.family
+    let names = DecoderNames.huggingFace(family)
+    maps = decoder.maps.map { (names.name(of: $0.place) + ".weight", $0) }
+    // Gemma's folders store the scales of norms less 1.
+    let offset: Float = family == .gemma3 ? 1 : 0
+    var norms: [(String, Norm)] = []
+    for (index, layer) in decoder.layers.enumerated() {
+      let places: [(DecoderNames.NormPlace, Norm?)] = [
+        (.attention, layer.attentionNorm), (.query, layer.queryNorm), (.key, layer.keyNorm),
+        (.attentionOutput, layer.attentionOutputNorm), (.feedForward, layer.feedForwardNorm),
+        (.feedForwardOutput, layer.feedForwardOutputNorm),
+      ]
+      for (place, norm) in places {
+        if let norm { norms.append((names.name(of: place, layer: index), norm)) }
+      }
+    }
+    norms.append((names.finalNorm, decoder.finalNorm))
+    vectors =
+      decoder.maps.compactMap { map in map.bias.map { (names.name(of: map.place) + ".bias", $0) } }
+      + norms.map { ($0 + ".weight", $1.weight.map { $0 - offset }) }
+  }
+
+  /// The contents of an encoder.
+  public init(_ encoder: Encoder) {
+    let family = encoder.configuration.family
+    let names = EncoderNames(family, prefix: encoder.classification == nil ? "" : family.rawValue + ".")
+    maps = encoder.maps.map { (names.name(of: $0.place) + ".weight", $0) }
+    var norms = [(names.embeddingNorm, encoder.embeddingNorm)]
+    for (index, layer) in encoder.layers.enumerated() {
+      norms.append((names.name(of: .attention, layer: index), layer.attentionNorm))
+      norms.append((names.name(of: .feedForward, layer: index), layer.feedForwardNorm))
+    }
+    var vectors = encoder.maps.compactMap { map in map.bias.map { (names.name(of: map.place) + ".bias", $0) }
+    }
+    for (name, norm) in norms {
+      vectors.append((name + ".weight", norm.weight))
+      if case .layer(let bias) = norm.kind { vectors.append((name + ".bias", bias)) }
+    }
+    self.vectors = vectors
+  }
+}
+
+extension Checkpoint {
+  /// The files beside weights and configuration that make a folder complete.
+  private static let companions = [
+    "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "chat_template.jinja", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
+  ]
+
+  /// The configuration in the terms of a Hugging Face folder, whatever the checkpoint is.
+  ///
+  /// - Throws: `CheckpointError` if it cannot be read.
+  public func huggingFaceConfiguration() throws(CheckpointError) -> JSONValue {
+    if let gguf { return try GGUFConfiguration(gguf).huggingFace() }
+    return JSONValue(try Fields.configuration(of: path).json)
+  }
+
+  /// The files of the folder that belong beside weights and configuration: tokenizer, chat template, pooling.
+  ///
+  /// - Throws: `CheckpointError` if one cannot be read.
+  public func companionFiles() throws(CheckpointError) -> [(name: String, bytes: [UInt8])] {
+    if let gguf { return try tokenizerFiles(of: gguf) }
+    var files: [(name: String, bytes: [UInt8])] = []
+    for name in Self.companions {
+      if let data = try data(name) { files.append((name, data.array(of: UInt8.self))) }
+    }
+    return files
+  }
+}

@@ -1,0 +1,90 @@
+import PithTensors
+import PithWeights
+
+/// What is wrong with the tensors of a packed matrix.
+struct StorageFault: Error {
+  let sentence: String
+}
+
+extension StoredMatrix {
+  /// A tensor of a file.
+  typealias Tensor = (type: String, shape: [Int], bytes: Bytes)
+
+  /// Puts a matrix together from the tensors that a description asks for.
+  ///
+  /// - Parameter tensor: the tensor of a role, if the file has it.
+  /// - Throws: `StorageFault` if a tensor is missing, of another type or shape, or holds a number that is not finite.
+  init(_ description: StorageDescription, tensor: (String) -> Tensor?) throws(StorageFault) {
+    func bytes(_ role: String, _ type: NamedTensor.ElementType, _ shape: [Int]) throws(StorageFault) -> Bytes
+    {
+      guard let found = tensor(role) else { throw StorageFault(sentence: "its tensor '\(role)' is missing") }
+      guard found.type == type.rawValue, found.shape == shape else {
+        throw StorageFault(
+          sentence:
+            "its tensor '\(role)' is \(found.type) \(found.shape), but \(type.rawValue) \(shape) is described"
+        )
+      }
+      guard isFinite(found.bytes, type) else {
+        throw StorageFault(sentence: "its tensor '\(role)' holds a number that is not finite")
+      }
+      return found.bytes
+    }
+    switch description {
+    case .affine(let rows, let columns, let bits, let groupSize, let symmetric):
+      let groups = (columns + groupSize - 1) / groupSize
+      self = .affine(
+        Affine(
+          rows: rows, columns: columns, bits: bits, groupSize: groupSize,
+          codes: try bytes("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
+          scales: try bytes("scales", .float16, [rows, groups]),
+          zeros: symmetric
+            ? nil : try bytes("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)])))
+    case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let kind):
+      let groups = (columns + groupSize - 1) / groupSize
+      let scales: Codebook.Scales? =
+        switch kind {
+        case .none: nil
+        case .float32: .float32(try bytes("scales", .float32, [rows, groups]))
+        case .float16: .float16(try bytes("scales", .float16, [rows, groups]))
+        case .doubleQuantized:
+          .doubleQuantized(
+            codes: try bytes("scales", .uint8, [rows, groups]),
+            blockScales: try bytes("block_scales", .float32, [(rows * groups + 255) / 256]),
+            mean: try bytes("scale_mean", .float32, [1]).array(of: Float.self)[0])
+        }
+      self = .codebook(
+        Codebook(
+          rows: rows, columns: columns, bits: bits,
+          codes: try bytes("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
+          tables: try bytes(
+            "table", Codebook.tableType(perRow: tablePerRow), tablePerRow ? [rows, 1 << bits] : [1 << bits]),
+          tablePerRow: tablePerRow, groupSize: groupSize, scales: scales))
+    case .blocks(let rows, let columns, let format):
+      guard columns % format.weights == 0 else {
+        throw StorageFault(sentence: "\(columns) columns do not divide into blocks of \(format.weights)")
+      }
+      let data = try bytes(format.name, .uint8, [rows, columns / format.weights * format.bytes])
+      let blocks = Blocks(rows: rows, columns: columns, format: format, data: data)
+      guard blocks.hasFiniteScales else { throw StorageFault(sentence: "it has a scale that is not finite") }
+      self = .blocks(blocks)
+    }
+  }
+}
+
+/// Whether no element is NaN or infinite: an exponent of all ones.
+private func isFinite(_ bytes: Bytes, _ type: NamedTensor.ElementType) -> Bool {
+  func all<Bits: FixedWidthInteger & BitwiseCopyable>(_: Bits.Type, _ exponent: Bits) -> Bool {
+    bytes.withUnsafeBytes { source in
+      stride(from: 0, to: source.count - MemoryLayout<Bits>.size + 1, by: MemoryLayout<Bits>.size).allSatisfy
+      {
+        source.loadUnaligned(fromByteOffset: $0, as: Bits.self) & exponent != exponent
+      }
+    }
+  }
+  switch type {
+  case .uint8: return true
+  case .float16: return all(UInt16.self, 0x7C00)
+  case .bfloat16: return all(UInt16.self, 0x7F80)
+  case .float32: return all(UInt32.self, 0x7F80_0000)
+  }
+}

@@ -1,0 +1,80 @@
+import PithTensors
+
+/// The values that the affine codes of one group can take: s · (c − z) for c in `lowest...highest`.
+///
+/// The scale is a float16 value from the start, so codes are chosen for the scale that is stored. It is rounded
+/// up, never down: then the grid spans the whole range, and no weight inside is off by more than s/2.
+struct AffineGrid: Equatable {
+  /// The step s > 0: exactly a float16 value, or infinite if float16 cannot hold it.
+  let scale: Float
+
+  /// The code z of the value 0, a whole number.
+  let zero: Float
+
+  /// The smallest code: 0, or 1 if symmetric, whose codes are balanced about z = 2^(bits−1).
+  let lowest: Float
+
+  /// The largest code, 2^bits − 1.
+  let highest: Float
+
+  /// The asymmetric grid that spans `low...high`, widened to contain 0.
+  init(low: Float, high: Float, bits: Int) {
+    let (low, high) = (min(low, 0), max(high, 0))
+    lowest = 0
+    highest = Float(1 << bits - 1)
+    // Halves, so that a range of nearly the largest float does not overflow.
+    scale = Half.atLeast((high / 2 - low / 2) / (highest / 2))
+    zero = scale.isFinite ? min((-low / scale).rounded(), highest) : 0
+  }
+
+  /// The symmetric grid that spans `−magnitude...magnitude`.
+  init(magnitude: Float, bits: Int) {
+    zero = Float(1 << (bits - 1))
+    lowest = 1
+    highest = Float(1 << bits - 1)
+    scale = Half.atLeast(magnitude / (highest - zero))
+  }
+
+  /// The grid of a group whose weights are all `value`: it holds the value itself, rounded to float16, one step
+  /// from zero. Nil if float16 cannot hold it.
+  init?(constant value: Float, bits: Int, symmetric: Bool) {
+    let magnitude = Half.decode(Half.encode(value.magnitude))
+    guard magnitude.isFinite else { return nil }
+    // Any scale decodes an all-zero group; 1 is one that no reader trips over.
+    scale = magnitude == 0 ? 1 : magnitude
+    zero = symmetric ? Float(1 << (bits - 1)) : value < 0 ? 1 : 0
+    lowest = symmetric ? 1 : 0
+    highest = Float(1 << bits - 1)
+  }
+
+  /// The grid of a group of weights.
+  init(fitting weights: UnsafeBufferPointer<Float>, bits: Int, symmetric: Bool, range: RangeSearch) {
+    var (low, high) = (weights[0], weights[0])
+    for weight in weights { (low, high) = (min(low, weight), max(high, weight)) }
+    if low == high, let grid = AffineGrid(constant: low, bits: bits, symmetric: symmetric) {
+      self = grid
+      return
+    }
+    self = range.best(for: weights) { shrink in
+      symmetric
+        ? AffineGrid(magnitude: shrink * max(-low, high), bits: bits)
+        : AffineGrid(low: shrink * low, high: shrink * high, bits: bits)
+    }
+  }
+
+  /// Writes the code of the nearest value for each weight.
+  func round(_ weights: UnsafeBufferPointer<Float>, into codes: UnsafeMutablePointer<UInt8>) {
+    for index in 0..<weights.count {
+      let code = min(max(weights[index] / scale + zero, lowest), highest)
+      codes[index] = UInt8(truncatingIfNeeded: Int32(code + 0.5))
+    }
+  }
+}
+
+extension Half {
+  /// The smallest float16 value that is positive and not below `value`; infinity above 65504.
+  static func atLeast(_ value: Float) -> Float {
+    let nearest = encode(value)
+    return decode(decode(nearest) < value || nearest == 0 ? nearest + 1 : nearest)
+  }
+}

@@ -1,0 +1,42 @@
+/// Why a weight could not be quantized: one sentence with the fault and its mend.
+public enum QuantizationError: Error, Equatable {
+  /// The bits are outside of what the method offers.
+  case bits(Int, allowed: ClosedRange<Int>, method: String)
+
+  /// The group size is below 1.
+  case groupSize(Int)
+
+  /// The option was set, but the method does not read it.
+  case unusedOption(QuantizationOptions.Name, method: String)
+
+  /// The weight has no rows or no columns.
+  case empty(rows: Int, columns: Int)
+
+  /// The weight holds a NaN or an infinity, first at this row and column.
+  case notFinite(row: Int, column: Int)
+
+  /// The weights of the row from this column on need a scale or a table value above float16's largest, 65504.
+  case tooLarge(row: Int, column: Int)
+}
+
+extension QuantizationError: CustomStringConvertible {
+  /// The sentence to show.
+  public var description: String {
+    switch self {
+    case .bits(let bits, let allowed, let method):
+      allowed.count == 1
+        ? "bits is \(bits), but \(method) always uses \(allowed.lowerBound): leave it out or choose another method."
+        : "bits is \(bits), but \(method) offers \(allowed.lowerBound) to \(allowed.upperBound): choose one of these."
+    case .groupSize(let size):
+      "group-size is \(size): choose at least 1, or leave it out for no groups."
+    case .unusedOption(let option, let method):
+      "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
+    case .empty(let rows, let columns):
+      "The weight is \(rows) × \(columns), so there is nothing to quantize: leave it as it is."
+    case .notFinite(let row, let column):
+      "The weight at row \(row), column \(column) is not a finite number: repair the checkpoint or leave this weight as it is."
+    case .tooLarge(let row, let column):
+      "The weights of row \(row) from column \(column) on are too large for float16 scales: use nf4 or af4, whose scales are float32."
+    }
+  }
+}

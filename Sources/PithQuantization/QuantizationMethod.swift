@@ -1,0 +1,117 @@
+import PithTensors
+import PithWeights
+
+/// A way to quantize a weight that needs no data: one entry of the table of methods.
+///
+///     let method = QuantizationMethod.named("nf4")!
+///     let stored = try method.quantize(weight, method.defaults, on: pool)
+///     print(stored.bitsPerWeight)       // 4.5
+///
+/// A method is a function from a weight and options to a stored matrix, and knows nothing of models or files.
+/// A new one is a file with the function, an entry in `all`, and a test.
+public struct QuantizationMethod: Sendable {
+  /// The function of a method; its arguments have been checked.
+  typealias Function =
+    @Sendable (Matrix, QuantizationOptions, ThreadPool) throws(QuantizationError) -> StoredMatrix
+
+  /// The name, as the command line spells it.
+  public let name: String
+
+  /// One line of help.
+  public let summary: String
+
+  /// The source: an arXiv id, or a reference.
+  public let paper: String
+
+  /// The bits per code that the method offers.
+  public let bits: ClosedRange<Int>
+
+  /// The options that the method reads.
+  public let options: Set<QuantizationOptions.Name>
+
+  /// The options to start from.
+  public let defaults: QuantizationOptions
+
+  private let function: Function
+
+  init(
+    name: String, summary: String, paper: String, bits: ClosedRange<Int>,
+    options: Set<QuantizationOptions.Name>, defaults: QuantizationOptions, function: @escaping Function
+  ) {
+    self.name = name
+    self.summary = summary
+    self.paper = paper
+    self.bits = bits
+    self.options = options.union([.bits])
+    self.defaults = defaults
+    self.function = function
+  }
+
+  /// Quantizes a weight.
+  ///
+  /// - Parameters:
+  ///   - weight: outputs × inputs, all finite.
+  ///   - options: start from `defaults`.
+  ///   - pool: the threads that share the work; the result does not depend on their number.
+  /// - Returns: a stored matrix of the same shape.
+  /// - Throws: `QuantizationError` if an option is out of range or does not apply, or if the weight is empty,
+  ///   not finite, or too large for the scales.
+  public func quantize(
+    _ weight: Matrix, _ options: QuantizationOptions, on pool: ThreadPool
+  ) throws(QuantizationError) -> StoredMatrix {
+    try check(options)
+    guard weight.rows > 0, weight.columns > 0 else {
+      throw .empty(rows: weight.rows, columns: weight.columns)
+    }
+    if let index = weight.values.firstIndex(where: { !$0.isFinite }) {
+      throw .notFinite(row: index / weight.columns, column: index % weight.columns)
+    }
+    return try function(weight, options, pool)
+  }
+
+  /// Checks options before any weight is read.
+  ///
+  /// - Throws: `QuantizationError` that names the first option that is out of range or does not apply.
+  public func check(_ options: QuantizationOptions) throws(QuantizationError) {
+    guard bits.contains(options.bits) else { throw .bits(options.bits, allowed: bits, method: name) }
+    for option in QuantizationOptions.Name.allCases where !self.options.contains(option) {
+      guard options.agrees(with: defaults, in: option) else { throw .unusedOption(option, method: name) }
+    }
+    if let size = options.groupSize, size < 1 { throw .groupSize(size) }
+  }
+}
+
+extension QuantizationMethod {
+  /// Every method that needs no data.
+  public static let all: [QuantizationMethod] = [
+    QuantizationMethod(
+      name: "rtn", summary: "round to the nearest of evenly spaced integers, with a scale per group",
+      paper: "arXiv 1712.05877, section 2.1", bits: 2...8,
+      options: [.groupSize, .symmetric, .rangeSearch],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: RoundToNearest.quantize),
+    QuantizationMethod(
+      name: "kmeans", summary: "a table of values fitted by exact one-dimensional k-means",
+      paper: "Wu, Optimal quantization by matrix searching, J. Algorithms 12, 1991", bits: 1...8,
+      options: [.groupSize, .tablePerRow],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: KMeans.quantize),
+    QuantizationMethod(
+      name: "percentile", summary: "a table of evenly spaced quantiles: each code is used equally often",
+      paper: "arXiv 2110.02861, section 2 (quantile quantization)", bits: 1...8,
+      options: [.groupSize, .tablePerRow],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: Percentile.quantize),
+    QuantizationMethod(
+      name: "nf4", summary: "NormalFloat: 16 fixed values at the quantiles of a normal distribution",
+      paper: "arXiv 2305.14314 (QLoRA)", bits: 4...4,
+      options: [.groupSize, .doubleQuantization],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: NormalFloat.quantize),
+    QuantizationMethod(
+      name: "af4",
+      summary: "AbnormalFloat: 16 values of least absolute error for normal blocks of the given size",
+      paper: "arXiv 2306.06965", bits: 4...4,
+      options: [.groupSize, .doubleQuantization],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: AbnormalFloat.quantize),
+  ]
+
+  /// The method called `name`, or nil.
+  public static func named(_ name: String) -> QuantizationMethod? { all.first { $0.name == name } }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Foundation
+import PithCheckpoints
+import PithCompression
+import PithEvaluation
+import PithQuantization
+import PithTokenizers
+
+/// A fault that a command found itself: one sentence and an exit code of sysexits.
+struct Failure: Error {
+  let sentence: String
+  let code: Int32
+
+  /// Wrong usage.
+  static func usage(_ sentence: String) -> Failure { Failure(sentence: sentence, code: 64) }
+  /// Bad data.
+  static func data(_ sentence: String) -> Failure { Failure(sentence: sentence, code: 65) }
+  /// No such input.
+  static func missing(_ sentence: String) -> Failure { Failure(sentence: sentence, code: 66) }
+
+  /// Says what went wrong on standard error and ends with the exit code for it.
+  static func exit(_ error: any Error, of command: any ParsableCommand.Type) -> Never {
+    let failure: Failure
+    switch error {
+    case let error as Failure: failure = error
+    case let error as CheckpointError: failure = Failure(sentence: error.description, code: error.exitCode)
+    case let error as QuantizationError: failure = .usage(error.description)
+    case let error as CompressionError: failure = .data(error.description)
+    case let error as TokenizerError: failure = .data(error.description)
+    case let error as ChatTemplateError: failure = .data(error.description)
+    default: command.exit(withError: error)
+    }
+    Output.say("pith: \(failure.sentence)")
+    Foundation.exit(failure.code)
+  }
+}
+
+extension CheckpointError {
+  fileprivate var exitCode: Int32 {
+    switch self {
+    case .missing: 66
+    case .badData: 65
+    case .cannotCreate: 73
+    case .io: 74
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import PithEvaluation
+import PithJSON
+
+// The members of `--json` documents, named once.
+extension JSONValue {
+  mutating func add(_ size: ModelSize) {
+    self["size_bytes"] = .int(size.bytes)
+    self["parameters"] = .int(size.parameters)
+    if let bits = size.bitsPerWeight { self["bits_per_weight"] = .double(bits) }
+    self["bits_per_weight_model"] = .double(size.bitsPerWeightOfModel)
+  }
+
+  mutating func add(_ speed: GenerationSpeed) {
+    self["prefill_tokens_per_second"] = .double(speed.prefillTokensPerSecond)
+    self["decode_tokens_per_second"] = .double(speed.decodeTokensPerSecond)
+    self["latency_ms"] = [
+      "p50": .double(speed.latency.milliseconds(percentile: 50)),
+      "p90": .double(speed.latency.milliseconds(percentile: 90)),
+      "p99": .double(speed.latency.milliseconds(percentile: 99)),
+      "max": .double(speed.latency.maxMilliseconds),
+    ]
+  }
+
+  mutating func add(_ quality: LanguageQuality) {
+    self["perplexity"] = .double(quality.perplexity)
+    if let divergence = quality.klDivergence { self["kl_divergence"] = .double(divergence) }
+    if let agreement = quality.top1Agreement { self["top1_agreement"] = .double(agreement) }
+    self["windows"] = .int(quality.windows)
+    self["tokens"] = .int(quality.tokens)
+  }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import PithCheckpoints
+import PithJSON
+import PithTensors
+import PithTestSupport
+import PithWeights
+import Testing
+
+struct PackedStorageTests {
+  /// One matrix of every storage and variant.
+  static func matrices() -> [(name: String, matrix: StoredMatrix)] {
+    var random = SeededGenerator(seed: 5)
+    func bytes(_ count: Int) -> Bytes {
+      Bytes(copying: (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) })
+    }
+    func halves(_ count: Int) -> Bytes {
+      Bytes(copying: (0..<count).map { _ in Half.encode(Float.random(in: -2...2, using: &random)) })
+    }
+    func floats(_ count: Int) -> Bytes {
+      Bytes(copying: (0..<count).map { _ in Float.random(in: -2...2, using: &random) })
+    }
+    let (rows, columns) = (3, 37)
+    var matrices: [(String, StoredMatrix)] = [
+      ("f32", .dense(Dense(rows: rows, columns: columns, format: .float32, values: floats(rows * columns)))),
+      ("f16", .dense(Dense(rows: rows, columns: columns, format: .float16, values: halves(rows * columns)))),
+      (
+        "bf16", .dense(Dense(rows: rows, columns: columns, format: .bfloat16, values: halves(rows * columns)))
+      ),
+    ]
+    for bits in 2...8 {
+      for zeros in [true, false] {
+        matrices.append(
+          (
+            "int\(bits)\(zeros)",
+            .affine(
+              Affine(
+                rows: rows, columns: columns, bits: bits, groupSize: 5,
+                codes: bytes(rows * Packing.bytesPerRow(columns, bits: bits)), scales: halves(rows * 8),
+                zeros: zeros ? bytes(rows * Packing.bytesPerRow(8, bits: bits)) : nil))
+          ))
+      }
+    }
+    let scales: [Codebook.Scales?] = [
+      nil, .float32(floats(rows * 8)), .float16(halves(rows * 8)),
+      .doubleQuantized(codes: bytes(rows * 8), blockScales: floats(1), mean: 0.25),
+    ]
+    for (index, scales) in scales.enumerated() {
+      for perRow in [true, false] {
+        matrices.append(
+          (
+            "codes\(index)\(perRow)",
+            .codebook(
+              Codebook(
+                rows: rows, columns: columns, bits: 3,
+                codes: bytes(rows * Packing.bytesPerRow(columns, bits: 3)),
+                tables: perRow ? halves(rows * 8) : floats(8), tablePerRow: perRow, groupSize: 5,
+                scales: scales))
+          ))
+      }
+    }
+    for format in Blocks.Format.allCases {
+      let data = Bytes(copying: [UInt8](repeating: 0x11, count: rows * format.bytes))
+      matrices.append(
+        (format.name, .blocks(Blocks(rows: rows, columns: format.weights, format: format, data: data))))
+    }
+    return matrices
+  }
+
+  @Test func everyStorageIsReadAsItWasWritten() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let matrices = Self.matrices()
+    try write(matrices, to: folder)
+    let checkpoint = try Checkpoint(path: folder)
+    for (name, matrix) in matrices {
+      let read = try checkpoint.matrix(name, rows: matrix.rows, columns: matrix.columns)
+      #expect(read.tensors == matrix.tensors, "\(name)")
+      #expect(read.summary == matrix.summary, "\(name)")
+      #expect(read.decoded().values.map(\.bitPattern) == matrix.decoded().values.map(\.bitPattern), "\(name)")
+    }
+    #expect(try checkpoint.vector("vector", count: 3) == [1, 2, 3])
+  }
+
+  @Test func aScaleThatIsNotFiniteIsNamed() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let matrix = StoredMatrix.affine(
+      Affine(
+        rows: 1, columns: 4, bits: 4, groupSize: 4, codes: Bytes(copying: [UInt8(0), 0]),
+        scales: Bytes(copying: [Half.encode(.nan)]), zeros: nil))
+    try write([("weight", matrix)], to: folder)
+    let checkpoint = try Checkpoint(path: folder)
+    let error = #expect(throws: CheckpointError.self) { try checkpoint.matrix("weight", rows: 1, columns: 4) }
+    #expect(error?.description.contains("weight") == true && error?.description.contains("scales") == true)
+  }
+
+  @Test func anotherShapeThanAskedForIsNamed() throws {
+    let checkpoint = try Checkpoint(path: Fixtures.path("models/llama"))
+    let error = #expect(throws: CheckpointError.self) {
+      try checkpoint.matrix("model.embed_tokens.weight", rows: 60, columns: 28)
+    }
+    #expect(error?.description.contains("61 × 28") == true)
+  }
+
+  private func write(_ matrices: [(name: String, matrix: StoredMatrix)], to folder: String) throws {
+    var writer = try CheckpointWriter(folder, names: matrices.map(\.name) + ["vector"], overwrite: false)
+    for (name, matrix) in matrices { try writer.append(name, matrix) }
+    try writer.append("vector", [1, 2, 3])
+    try writer.finish(configuration: ["model_type": "llama"], files: []) { _, _ in }
+  }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import PithCheckpoints
+import PithCompression
+import PithModels
+import PithQuantization
+import PithTensors
+import PithTestSupport
+import Testing
+
+struct CompressionTests {
+  let pool = ThreadPool(threads: 2)
+
+  private func temporaryPath() -> String {
+    FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)").path
+  }
+
+  @Test(arguments: ["llama-biases", "qwen2", "qwen3", "gemma3", "mistral", "llama-untied-llama3"])
+  func eightBitsOfADecoderAreNearlyTheOriginal(_ name: String) throws {
+    let path = temporaryPath()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let source = try Checkpoint(path: Fixtures.path("models/\(name)"))
+    let options = QuantizationOptions(bits: 8, groupSize: 8)
+    let compression = try Compression(QuantizationMethod.named("rtn")!, options)
+    let summary = try compression.run(source, to: path, on: pool)
+    #expect(summary.bytesAfter < summary.bytesBefore / 2)
+    let (before, after) = (try logits(source), try logits(Checkpoint(path: path)))
+    let difference = zip(before, after).map { abs($0 - $1) }.max()!
+    let span = before.max()! - before.min()!
+    #expect(difference > 0 && difference < 0.05 * span, "\(name): \(difference) of \(span)")
+  }
+
+  @Test(arguments: ["bert-classifier", "distilbert"])
+  func eightBitsOfAnEncoderAreNearlyTheOriginal(_ name: String) throws {
+    let path = temporaryPath()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let source = try Checkpoint(path: Fixtures.path("models/\(name)"))
+    let compression = try Compression(
+      QuantizationMethod.named("rtn")!, QuantizationOptions(bits: 8, groupSize: 8))
+    _ = try compression.run(source, to: path, on: pool)
+    let (before, after) = (try states(source), try states(Checkpoint(path: path)))
+    let difference = zip(before, after).map { abs($0 - $1) }.max()!
+    #expect(difference > 0 && difference < 0.2, "\(name): \(difference)")
+  }
+
+  @Test func theSameInputGivesTheSameBytes() throws {
+    let paths = [temporaryPath(), temporaryPath()]
+    defer { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
+    let source = try Checkpoint(path: Fixtures.path("gguf/llama.gguf"))
+    let method = QuantizationMethod.named("kmeans")!
+    for (path, threads) in zip(paths, [1, 2]) {
+      _ = try Compression(method, method.defaults).run(source, to: path, on: ThreadPool(threads: threads))
+    }
+    for file in try FileManager.default.contentsOfDirectory(atPath: paths[0]) {
+      let contents = paths.map { FileManager.default.contents(atPath: $0 + "/" + file) }
+      #expect(contents[0] == contents[1], "\(file)")
+    }
+  }
+
+  @Test func aChangedFileFailsItsChecksum() throws {
+    let path = temporaryPath()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let method = QuantizationMethod.named("nf4")!
+    let source = try Checkpoint(path: Fixtures.path("gguf/llama.gguf"))
+    _ = try Compression(method, method.defaults).run(source, to: path, on: pool)
+    try Checksums.verify(folder: path)
+    var weights = try #require(FileManager.default.contents(atPath: path + "/model.safetensors"))
+    weights[weights.count - 1] ^= 1
+    try weights.write(to: URL(filePath: path + "/model.safetensors"))
+    let error = #expect(throws: CheckpointError.self) { try Checksums.verify(folder: path) }
+    #expect(error?.path.hasSuffix("model.safetensors") == true)
+  }
+
+  @Test func nothingIsLeftWhereAMethodFails() throws {
+    let path = temporaryPath()
+    let source = try Checkpoint(path: Fixtures.path("models/llama"))
+    #expect(throws: QuantizationError.self) {
+      try Compression(QuantizationMethod.named("nf4")!, QuantizationOptions(bits: 3))
+    }
+    #expect(throws: CheckpointError.self) {
+      try Compression(QuantizationMethod.named("nf4")!, QuantizationOptions(bits: 4, groupSize: 64)).run(
+        source, to: path + "/nowhere/deep", on: pool)
+    }
+    #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  private func logits(_ checkpoint: Checkpoint) throws -> [Float] {
+    guard case .decoder(let decoder) = try checkpoint.model() else { return [] }
+    let tokens: [Int32] = [1, 5, 9, 2, 17]
+    let cache = KeyValueCache(decoder.configuration, capacity: tokens.count)
+    var run = Inference(Batch([(sequence: 0, position: 0, tokens: tokens)]), cache: cache, pool: pool)
+    return decoder.logits(decoder.states(tokens, &run), &run).values
+  }
+
+  private func states(_ checkpoint: Checkpoint) throws -> [Float] {
+    guard case .encoder(let encoder) = try checkpoint.model() else { return [] }
+    let batch = Batch([(sequence: 0, position: 0, tokens: [1, 5, 9, 2, 17])])
+    var run = Inference(batch, pool: pool)
+    return encoder.states(batch, &run).values
+  }
+}

@@ -1,0 +1,105 @@
+import PithTensors
+import PithWeights
+import Testing
+
+@testable import PithQuantization
+
+@Suite struct QuantizationMethodTests {
+  static let names = QuantizationMethod.all.map(\.name)
+
+  @Test func theTableNamesEachMethodOnceAndItsDefaultsAreLegal() throws {
+    #expect(Set(Self.names).count == Self.names.count)
+    #expect(QuantizationMethod.named("none") == nil)
+    for method in QuantizationMethod.all {
+      #expect(throws: Never.self) { try method.check(method.defaults) }
+      #expect(!method.summary.contains("\n") && !method.paper.isEmpty)
+    }
+  }
+
+  @Test(arguments: names, Shape.odd)
+  func everyMethodKeepsTheShapeAndIsFinite(name: String, shape: Shape) throws {
+    let weight = Matrix.normal(rows: shape.rows, columns: shape.columns, seed: 51)
+    let stored = try quantized(name, weight) { $0.groupSize = shape.groupSize }
+    #expect(stored.rows == shape.rows && stored.columns == shape.columns)
+    let decoded = stored.decoded()
+    let largest = weight.values.map(abs).max()!
+    for value in decoded.values { #expect(abs(value) <= 1.2 * largest) }
+  }
+
+  @Test(arguments: names)
+  func theSameInputGivesTheSameBytesOnAnyNumberOfThreads(name: String) throws {
+    let weight = Matrix.normal(rows: 600, columns: 130, seed: 52)
+    let method = try #require(QuantizationMethod.named(name))
+    let once = try method.quantize(weight, method.defaults, on: ThreadPool(threads: 1))
+    for threads in [1, 2, 5] {
+      #expect(
+        try method.quantize(weight, method.defaults, on: ThreadPool(threads: threads)).tensors == once.tensors
+      )
+    }
+  }
+
+  @Test(arguments: names)
+  func moreBitsNeverHurt(name: String) throws {
+    let weight = Matrix.normal(rows: 16, columns: 256, seed: 53)
+    let method = try #require(QuantizationMethod.named(name))
+    var last = Double.infinity
+    for bits in method.bits {
+      let now = error(weight, try quantized(name, weight) { $0.bits = bits })
+      #expect(now < last, "\(now) at \(bits) bits")
+      last = now
+    }
+  }
+
+  @Test(arguments: names)
+  func aWeightThatIsNotFiniteIsRefusedWithItsPlace(name: String) {
+    for bad in [Float.nan, .infinity, -.infinity] {
+      var weight = Matrix.normal(rows: 4, columns: 9, seed: 54)
+      weight[2, 7] = bad
+      #expect(throws: QuantizationError.notFinite(row: 2, column: 7)) { try quantized(name, weight) }
+    }
+  }
+
+  @Test(arguments: names)
+  func anEmptyWeightIsRefused(name: String) {
+    #expect(throws: QuantizationError.empty(rows: 0, columns: 8)) {
+      try quantized(name, Matrix(rows: 0, columns: 8))
+    }
+    #expect(throws: QuantizationError.empty(rows: 8, columns: 0)) {
+      try quantized(name, Matrix(rows: 8, columns: 0))
+    }
+  }
+
+  @Test(arguments: names)
+  func optionsOutOfRangeAreRefusedByName(name: String) throws {
+    let method = try #require(QuantizationMethod.named(name))
+    for bits in [-1, 0, 9, 64] {
+      let expected = QuantizationError.bits(bits, allowed: method.bits, method: name)
+      #expect(throws: expected) { try quantized(name, Matrix(rows: 1, columns: 1)) { $0.bits = bits } }
+      #expect(expected.description.contains("bits is \(bits)"))
+    }
+    #expect(throws: QuantizationError.groupSize(0)) {
+      try quantized(name, Matrix(rows: 1, columns: 1)) { $0.groupSize = 0 }
+    }
+  }
+
+  @Test func anOptionThatAMethodDoesNotReadIsRefused() throws {
+    let weight = Matrix.normal(rows: 2, columns: 8, seed: 55)
+    #expect(throws: QuantizationError.unusedOption(.symmetric, method: "nf4")) {
+      try quantized("nf4", weight) { $0.symmetric = true }
+    }
+    #expect(throws: QuantizationError.unusedOption(.rangeSearch, method: "kmeans")) {
+      try quantized("kmeans", weight) { $0.rangeSearch = .squaredError }
+    }
+    #expect(throws: QuantizationError.unusedOption(.doubleQuantization, method: "rtn")) {
+      try quantized("rtn", weight) { $0.doubleQuantization = true }
+    }
+    #expect(throws: QuantizationError.unusedOption(.tablePerRow, method: "af4")) {
+      try quantized("af4", weight) { $0.tablePerRow = true }
+    }
+  }
+
+  @Test func aFixedTableScaledPerBlockIsExactOnItsOwnValues() throws {
+    let weight = Matrix(rows: 1, columns: 16, values: NormalFloat.values.map { $0 * 0.5 })
+    #expect(try quantized("nf4", weight).decoded() == weight)
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import PithTensors
+import PithWeights
+import Testing
+
+@testable import PithQuantization
+
+let pool = ThreadPool(threads: 2)
+
+/// Odd shapes and group sizes: one row, one column, groups that do not divide, groups above the columns.
+struct Shape: Sendable, CustomTestStringConvertible {
+  let rows: Int
+  let columns: Int
+  let groupSize: Int?
+
+  var testDescription: String { "\(rows)×\(columns) in groups of \(groupSize.map(String.init) ?? "a row")" }
+
+  static let odd: [Shape] = [
+    Shape(rows: 1, columns: 1, groupSize: nil), Shape(rows: 1, columns: 1, groupSize: 1),
+    Shape(rows: 7, columns: 1, groupSize: 64), Shape(rows: 1, columns: 33, groupSize: 8),
+    Shape(rows: 5, columns: 17, groupSize: nil), Shape(rows: 3, columns: 100, groupSize: 33),
+    Shape(rows: 4, columns: 64, groupSize: 64), Shape(rows: 13, columns: 65, groupSize: 64),
+    Shape(rows: 2, columns: 9, groupSize: 1000), Shape(rows: 6, columns: 31, groupSize: 1),
+  ]
+}
+
+extension Matrix {
+  /// Independent normal weights.
+  static func normal(rows: Int, columns: Int, seed: UInt64, scale: Float = 1) -> Matrix {
+    var generator = SeededGenerator(seed: seed)
+    return Matrix(
+      rows: rows, columns: columns,
+      values: (0..<(rows * columns)).map { _ in scale * generator.normal() })
+  }
+}
+
+extension SeededGenerator {
+  /// A standard normal value (Box and Muller).
+  mutating func normal() -> Float {
+    let radius = (-2 * log(max(Double(uniform()), 1e-12))).squareRoot()
+    return Float(radius * cos(2 * Double.pi * Double(uniform())))
+  }
+}
+
+/// A method run with its defaults after a change.
+func quantized(
+  _ name: String, _ weight: Matrix, _ change: (inout QuantizationOptions) -> Void = { _ in }
+) throws -> StoredMatrix {
+  let method = try #require(QuantizationMethod.named(name))
+  var options = method.defaults
+  change(&options)
+  return try method.quantize(weight, options, on: pool)
+}
+
+/// Σ|w − ŵ|^p.
+func error(_ weight: Matrix, _ stored: StoredMatrix, power: Double = 2) -> Double {
+  zip(weight.values, stored.decoded().values).reduce(0) {
+    $0 + pow(abs(Double($1.0) - Double($1.1)), power)
+  }
+}
+
+extension StoredMatrix {
+  /// The affine storage, or a failed test.
+  func affine() throws -> Affine {
+    guard case .affine(let storage) = self else { throw WrongStorage() }
+    return storage
+  }
+
+  /// The codebook storage, or a failed test.
+  func codebook() throws -> Codebook {
+    guard case .codebook(let storage) = self else { throw WrongStorage() }
+    return storage
+  }
+}
+
+/// The method gave another storage than the test expects.
+struct WrongStorage: Error {}
+
+extension Codebook {
+  /// The codes, row after row.
+  var unpacked: [UInt8] { Packing.unpack(codes, rows: rows, columns: columns, bits: bits) }
+}
