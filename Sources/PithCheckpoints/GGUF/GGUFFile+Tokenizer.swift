@@ -28,7 +28,8 @@ extension GGUFVocabulary {
     addsEndOfText = key("add_eos_token")?.bool
     addsSpacePrefix = key("add_space_prefix")?.bool
     removesExtraWhitespace = key("remove_extra_whitespaces")?.bool ?? false
-    precompiledCharacterMap = key("precompiled_charsmap")?.array?.ints?.map { UInt8(truncatingIfNeeded: $0) } ?? []
+    precompiledCharacterMap =
+      key("precompiled_charsmap")?.array?.ints?.map { UInt8(truncatingIfNeeded: $0) } ?? []
   }
 }
 
