@@ -41,18 +41,25 @@ extension InstructionSets {
           using(instructions) { pith_dot_block(x.start, columns, 2, w.start, columns, 3, columns, y, 3) }
         }
         #expect(products.allSatisfy { $0.isFinite })
-        for bits in 1...8 {
-          let codes = Bytes(copying: random.codes(Packing.bytesPerRow(columns, bits: bits), bits: 8))
-          let table = try memory.bytes(Bytes(copying: random.floats(1 << bits))).asFloats
-          let scale = try memory.bytes(Bytes(copying: [Float(1)])).asFloats
-          let guarded = try memory.bytes(codes)
-          let product = guarded.withUnsafeBytes { bytes in
-            var row = pith_codebook_row(
-              codes: bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), table: table.start,
-              columns: columns, group_size: columns, bits: Int32(bits))
-            return using(instructions) { pith_codebook_product(&row, scale.start, x.start) }
+        for sample in samples(columns: columns) {
+          let y = try memory.with([Float](repeating: .nan, count: 3)) { y in
+            using(instructions) { sample.matrix.multiplyToken(x.start, y) }
           }
-          #expect(product.isFinite)
+          #expect(y.allSatisfy { $0.isFinite }, "\(sample.name)")
+        }
+      }
+    }
+
+    @Test(arguments: GuardedMemory.allCases) func ofPreparedTokens(memory: GuardedMemory) throws {
+      for columns in Self.widths {
+        for (groupSize, bits) in [(1, 4), (5, 4), (64, 4), (64, 8), (4096, 4)] {
+          let x = try memory.bytes(Bytes(copying: [Float](repeating: 1, count: columns))).asFloats
+          let room = [Float](repeating: .nan, count: pith_token_room(columns, groupSize, Int32(bits)))
+          let prepared = try memory.with(room) {
+            _ = pith_prepare_token(x.start, columns, groupSize, Int32(bits), $0)
+          }
+          #expect(
+            prepared.allSatisfy { $0.isFinite }, "\(columns) columns, groups of \(groupSize), \(bits) bits")
         }
       }
     }
@@ -101,6 +108,17 @@ extension Bytes {
 }
 
 extension StoredMatrix {
+  /// The product with one token, from memory to memory.
+  fileprivate func multiplyToken(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>) {
+    let pool = InstructionSets.MultiplyTests.pools[0]
+    switch self {
+    case .dense(let storage): storage.multiply(x, 1, y, on: pool)
+    case .affine(let storage): storage.multiply(x, y, on: pool)
+    case .codebook(let storage): storage.multiply(x, y, on: pool)
+    case .blocks(let storage): storage.multiply(x, y, on: pool)
+    }
+  }
+
   /// The same matrix with each of its tensors in guarded memory.
   fileprivate func guarded(by memory: GuardedMemory) throws -> StoredMatrix {
     switch self {
