@@ -80,6 +80,12 @@ typedef struct {
   int bits;
 } pith_codebook_row;
 
+/// a · b + c in two roundings, whatever the instruction set: decoded weights must not depend on it.
+static inline float pith_offset_product(float a, float b, float c) {
+#pragma STDC FP_CONTRACT OFF
+  return a * b + c;
+}
+
 /// The scale at an index among all scales.
 static inline float pith_codebook_scale(const pith_codebook *m, size_t index) {
 #pragma STDC FP_CONTRACT OFF  // the same to the bit under every instruction set
@@ -89,7 +95,7 @@ static inline float pith_codebook_scale(const pith_codebook *m, size_t index) {
   case PITH_SCALES_HALF: return pith_half(pith_load16(m->scales + 2 * index));
   case PITH_SCALES_DOUBLE:
     memcpy(&scale, m->block_scales + 4 * (index / 256), sizeof scale);
-    return m->scale_mean + scale * ((float)m->scales[index] - 127);
+    return pith_offset_product(scale, (float)m->scales[index] - 127, m->scale_mean);
   default: return 1;
   }
 }

@@ -17,7 +17,7 @@ public struct Checkpoint: Sendable {
   public let gguf: GGUFFile?
 
   /// The tensors of a folder by name.
-  private let tensors: [String: SafetensorsFile.Entry]
+  private let tensors: [String: SafetensorsFolder.Tensor]
 
   /// The matrices of a folder that Pith packed, by the name of the plain matrix.
   private let packed: [String: StorageDescription]
@@ -59,7 +59,8 @@ public struct Checkpoint: Sendable {
     let matrix = try storedMatrix(name)
     guard rows ?? matrix.rows == matrix.rows, matrix.columns == columns, matrix.rows > 0 else {
       throw bad(
-        "tensor \(name.quoted) is \(matrix.rows) × \(matrix.columns), but the configuration asks for "
+        name,
+        "is \(matrix.rows) × \(matrix.columns), but the configuration asks for "
           + "\(rows.map(String.init) ?? "any") × \(columns)")
     }
     return matrix
@@ -72,13 +73,13 @@ public struct Checkpoint: Sendable {
   public func vector(_ name: String, count: Int) throws(CheckpointError) -> [Float] {
     let (shape, type, bytes) = try tensor(name)
     guard shape == [count] || shape == [1, count] else {
-      throw bad("tensor \(name.quoted) has shape \(shape), but the configuration asks for \(count) values")
+      throw bad(name, "has shape \(shape), but the configuration asks for \(count) values")
     }
     guard let values = Self.decoded(rows: 1, columns: count, type, bytes)?.decoded().values else {
-      throw bad("tensor \(name.quoted) has type \(type), which a vector cannot have")
+      throw bad(name, "has type \(type), which a vector cannot have")
     }
     guard values.allSatisfy(\.isFinite) else {
-      throw bad("tensor \(name.quoted) holds a number that is not finite")
+      throw bad(name, "holds a number that is not finite")
     }
     return values
   }
@@ -87,29 +88,31 @@ public struct Checkpoint: Sendable {
     if let description = packed[name] {
       do throws(StorageFault) {
         return try StoredMatrix(description) { role in
-          tensors["\(name).\(role)"].map { (type: $0.type.rawValue, shape: $0.shape, bytes: $0.bytes) }
+          tensors["\(name).\(role)"].map {
+            (type: $0.entry.type.rawValue, shape: $0.entry.shape, bytes: $0.entry.bytes)
+          }
         }
       } catch {
-        throw bad("packed matrix \(name.quoted): \(error.sentence)")
+        throw bad(name, "is packed, but \(error.sentence)")
       }
     }
     let (shape, type, bytes) = try tensor(name)
     guard shape.count == 2 else {
-      throw bad("tensor \(name.quoted) has shape \(shape), but a matrix has two extents")
+      throw bad(name, "has shape \(shape), but a matrix has two extents")
     }
     guard let matrix = Self.decoded(rows: shape[0], columns: shape[1], type, bytes) else {
-      throw bad("tensor \(name.quoted) has type \(type), which Pith cannot multiply; convert the model first")
+      throw bad(name, "has type \(type), which Pith cannot multiply; convert the model first")
     }
     if case .blocks(let blocks) = matrix, !blocks.hasFiniteScales {
-      throw bad("tensor \(name.quoted) has a scale that is not finite")
+      throw bad(name, "has a scale that is not finite")
     }
     return matrix
   }
 
   private func tensor(_ name: String) throws(CheckpointError) -> (shape: [Int], type: String, bytes: Bytes) {
     if let entry = gguf?[name] { return (entry.shape, entry.type.name, entry.bytes) }
-    if let entry = tensors[name] { return (entry.shape, entry.type.rawValue, entry.bytes) }
-    throw bad("tensor \(name.quoted) is missing")
+    if let entry = tensors[name]?.entry { return (entry.shape, entry.type.rawValue, entry.bytes) }
+    throw bad(name, "is missing")
   }
 
   private static func decoded(rows: Int, columns: Int, _ type: String, _ bytes: Bytes) -> StoredMatrix? {
@@ -122,17 +125,18 @@ public struct Checkpoint: Sendable {
     return .blocks(Blocks(rows: rows, columns: columns, format: format, data: bytes))
   }
 
-  private func bad(_ fault: String) -> CheckpointError { .badData(path: path, fault: fault) }
+  /// A fault of a tensor, or of a packed matrix, in the file that holds it.
+  private func bad(_ name: String, _ fault: String) -> CheckpointError {
+    let first = tensors[name] ?? tensors["\(name).codes"]
+    return .badData(path: first?.file ?? path, fault: "tensor \(name.quoted) \(fault)")
+  }
 
   // MARK: - Other files
 
   /// A file of the folder, mapped into memory; nil where there is none, and for a GGUF file.
   public func data(_ file: String) throws(CheckpointError) -> Bytes? {
     guard gguf == nil else { return nil }
-    do throws(CheckpointError) { return try Bytes(opening: path + "/" + file) } catch {
-      if case .missing = error { return nil }
-      throw error
-    }
+    return try Bytes(openingIfPresent: path + "/" + file)
   }
 
   /// A JSON file of the folder; nil where there is none, and for a GGUF file.

@@ -25,7 +25,9 @@ public enum Checksums {
     for line in String(decoding: data, as: UTF8.self).split(separator: "\n") {
       let parts = line.split(separator: " ", maxSplits: 1)
       let name = parts.last.map { $0.drop { $0 == " " || $0 == "*" } } ?? ""
-      guard parts.count == 2, parts[0].count == 64, !name.contains("/") else {
+      guard parts.count == 2, parts[0].count == 64, !name.hasPrefix("/"),
+        !name.split(separator: "/").contains("..")
+      else {
         throw CheckpointError.badData(
           path: path, fault: "line '\(line.prefix(80))' is no checksum and file name")
       }

@@ -64,7 +64,8 @@ public struct FileError: Error, Equatable {
     ///
     /// - Throws: `FileError` if the file cannot be opened, is not a regular file, or cannot be mapped.
     public init(mapping path: String) throws(FileError) {
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      // Without O_NONBLOCK, opening a pipe that somebody put in a file's place would wait for ever.
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
       guard descriptor >= 0 else { throw FileError(code: errno, path: path) }
       defer { close(descriptor) }
       var status = stat()

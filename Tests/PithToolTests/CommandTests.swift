@@ -109,6 +109,10 @@ struct CommandTests {
     #expect(refused.code == 73)
     #expect(refused.talk.contains(small) && refused.talk.contains("--force"))
     #expect(FileManager.default.fileExists(atPath: kept))
+    // A folder that is no model is nobody's to replace.
+    #expect(try CommandRun("compress", tinyModel, "-o", small, "--force").code == 73)
+    #expect(FileManager.default.fileExists(atPath: kept))
+    _ = try folder.write("small/config.json", "{}")
     #expect(try CommandRun("compress", tinyModel, "-o", small, "--force").code == 0)
     #expect(!FileManager.default.fileExists(atPath: kept))
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["small"])

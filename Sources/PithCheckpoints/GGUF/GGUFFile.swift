@@ -34,9 +34,11 @@ public struct GGUFFile: Sendable {
   public let entries: [Entry]
   private let positions: [String: Int]
 
-  /// Maps and verifies a file.
+  /// Maps and verifies a file, and with the first file of a split model (`NAME-00001-of-00003.gguf`) the others.
   public init(path: String) throws(CheckpointError) {
-    try self.init(Bytes(opening: path), name: path)
+    let first = try GGUFFile(Bytes(opening: path), name: path)
+    let others = try first.otherShards()
+    self = others.isEmpty ? first : try GGUFFile(first, followedBy: others)
   }
 
   /// Verifies a file that is in memory; `name` is what errors call it.
@@ -51,6 +53,22 @@ public struct GGUFFile: Sendable {
     let infos = try reader.infos(count: tensorCount)
     entries = try reader.entries(infos, alignment: reader.alignment(metadata))
     positions = Dictionary(uniqueKeysWithValues: zip(infos.map(\.name), infos.indices))
+  }
+
+  /// A model in several files, under the name and keys of its first.
+  private init(_ first: GGUFFile, followedBy others: [GGUFFile]) throws(CheckpointError) {
+    name = first.name
+    version = first.version
+    metadata = first.metadata
+    entries = others.reduce(first.entries) { $0 + $1.entries }
+    positions = Dictionary(zip(entries.map(\.name), entries.indices)) { first, _ in first }
+    if positions.count < entries.count {
+      throw .badData(path: name, fault: "two files of the split model hold a tensor of the same name")
+    }
+    if let total = metadata["split.tensors.count"]?.int, total != entries.count {
+      throw .badData(
+        path: name, fault: "the split model claims \(total) tensors, and its files hold \(entries.count)")
+    }
   }
 
   /// The tensor of a name.
@@ -73,7 +91,11 @@ private struct TensorInfo {
 
 extension GGUFReader {
   fileprivate mutating func version() throws(CheckpointError) -> UInt32 {
-    guard GGUFFile.isRecognized(file) else { throw fault("the file does not begin with 'GGUF'") }
+    guard GGUFFile.isRecognized(file) else {
+      throw .badData(
+        path: name, fault: "the file does not begin with 'GGUF'",
+        mend: "give a .gguf file, or the folder that holds config.json and the weights")
+    }
     _ = try take(4, "the magic")
     let version = try integer(UInt32.self, "the version")
     if (1...0xFFFF).contains(version.byteSwapped) {

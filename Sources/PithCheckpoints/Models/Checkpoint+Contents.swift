@@ -60,7 +60,9 @@ extension Checkpoint {
   /// The files beside weights and configuration that make a folder complete.
   private static let companions = [
     "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "chat_template.jinja", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
+    "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model",
+    "chat_template.jinja", "chat_template.json", "modules.json", "1_Pooling/config.json",
+    "sentence_bert_config.json", "config_sentence_transformers.json", "LICENSE", "LICENSE.txt", "NOTICE",
   ]
 
   /// The configuration in the terms of a Hugging Face folder, whatever the checkpoint is.

@@ -23,7 +23,9 @@ final class SafetensorsWriter {
   init(_ path: String, shownAs shownPath: String, names: [String]) throws(CheckpointError) {
     self.path = shownPath
     file = try OutputFile(path, shownAs: shownPath)
-    let entries = names.reduce(64) { $0 + Self.tensorsPerMatrix * ($1.utf8.count + Self.entrySize) }
+    let entries = names.reduce(64) {
+      $0 + Self.tensorsPerMatrix * (JSONValue.string($1).serialized().count + Self.entrySize)
+    }
     room = (entries + 7) / 8 * 8
     try file.seek(to: 8 + room)
   }

@@ -8,20 +8,21 @@ public final class StagedFolder {
 
   private let staging: String
   private let overwrite: Bool
+  private var subfolders: Set<String> = []
   private var isCommitted = false
 
   /// Makes an empty folder beside `target`.
   ///
-  /// - Throws: `CheckpointError` if the target exists and may not be overwritten, or if nothing can be made beside it.
+  /// Only a model's folder, known by its `config.json`, is ever replaced: a slip of the pen must not cost a home.
+  ///
+  /// - Throws: `CheckpointError` if the target exists and may not be overwritten or is no model's folder, or if
+  ///   nothing can be made beside it.
   public init(_ target: String, overwrite: Bool) throws(CheckpointError) {
     var target = target
     while target.count > 1, target.hasSuffix("/") { target.removeLast() }
     self.target = target
     self.overwrite = overwrite
-    if !overwrite, FileManager.default.fileExists(atPath: target) {
-      throw .cannotCreate(
-        path: target, fault: "it already exists", mend: "choose another name, or pass --force to replace it")
-    }
+    try Self.check(target, overwrite: overwrite)
     let url = URL(filePath: target)
     staging =
       url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial-\(getpid())").path
@@ -34,14 +35,28 @@ public final class StagedFolder {
     }
   }
 
+  private static func check(_ target: String, overwrite: Bool) throws(CheckpointError) {
+    guard FileManager.default.fileExists(atPath: target) else { return }
+    guard overwrite else {
+      throw .cannotCreate(
+        path: target, fault: "it already exists", mend: "choose another name, or pass --force to replace it")
+    }
+    guard FileManager.default.fileExists(atPath: target + "/config.json") else {
+      throw .cannotCreate(
+        path: target, fault: "it has no config.json, so it is no model that could be replaced",
+        mend: "choose another name, or remove it yourself")
+    }
+  }
+
   deinit {
     if !isCommitted { try? FileManager.default.removeItem(atPath: staging) }
   }
 
-  /// Writes one file.
+  /// Writes one file; `name` may lead through folders, which are made.
   ///
   /// - Throws: `CheckpointError` if it cannot be written completely.
   public func write(_ bytes: UnsafeRawBufferPointer, to name: String) throws(CheckpointError) {
+    if let slash = name.lastIndex(of: "/") { try makeFolder(path(of: String(name[..<slash]))) }
     let file = try OutputFile(path(of: name), shownAs: target)
     try file.append(bytes)
     try file.close()
@@ -55,6 +70,15 @@ public final class StagedFolder {
     }
   }
 
+  private func makeFolder(_ path: String) throws(CheckpointError) {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      subfolders.insert(path)
+    } catch {
+      throw .io(path: target, fault: "a folder in it cannot be made")
+    }
+  }
+
   /// Where a file of the folder lies until the folder appears.
   public func path(of name: String) -> String { staging + "/" + name }
 
@@ -62,6 +86,7 @@ public final class StagedFolder {
   ///
   /// - Throws: `CheckpointError` if that fails; what was there is then still there.
   public func commit() throws(CheckpointError) {
+    for folder in subfolders { Self.sync(folder) }
     Self.sync(staging)
     let old = staging + ".old"
     let replaces = FileManager.default.fileExists(atPath: target)
