@@ -70,6 +70,34 @@ struct CompressionTests {
     #expect(error?.path.hasSuffix("model.safetensors") == true)
   }
 
+  @Test func aFileBelowTheFolderHasAChecksumToo() throws {
+    let (model, path) = (temporaryPath(), temporaryPath())
+    defer { for folder in [model, path] { try? FileManager.default.removeItem(atPath: folder) } }
+    try FileManager.default.copyItem(atPath: Fixtures.path("models/bert"), toPath: model)
+    try FileManager.default.createDirectory(atPath: model + "/1_Pooling", withIntermediateDirectories: true)
+    try Data(#"{"pooling_mode_mean_tokens": true}"#.utf8).write(
+      to: URL(filePath: model + "/1_Pooling/config.json"))
+    let options = QuantizationOptions(bits: 8, groupSize: 8)
+    _ = try Compression(QuantizationMethod.named("rtn")!, options).run(
+      Checkpoint(path: model), to: path, on: pool)
+    try Checksums.verify(folder: path)
+    try Data("{}".utf8).write(to: URL(filePath: path + "/1_Pooling/config.json"))
+    let error = #expect(throws: CheckpointError.self) { try Checksums.verify(folder: path) }
+    #expect(error?.path.hasSuffix("1_Pooling/config.json") == true)
+  }
+
+  /// Checksums that a stranger wrote must not have other files of the machine read.
+  @Test(arguments: ["/etc/passwd", "../secret", "a/../../secret"])
+  func checksumsStayInTheirFolder(_ name: String) throws {
+    let path = temporaryPath()
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let line = String(repeating: "0", count: 64) + "  \(name)\n"
+    try Data(line.utf8).write(to: URL(filePath: path + "/" + Checksums.file))
+    let error = #expect(throws: CheckpointError.self) { try Checksums.verify(folder: path) }
+    #expect(error?.path == path + "/" + Checksums.file)
+  }
+
   @Test func nothingIsLeftWhereAMethodFails() throws {
     let path = temporaryPath()
     let source = try Checkpoint(path: Fixtures.path("models/llama"))
