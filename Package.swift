@@ -32,13 +32,17 @@ let package = Package(
 
     // From the ground up: a target imports only what stands above it here.
     library("PithTensors", ["CPithKernels"]),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    library(
+      "PithLinearAlgebra",
+      ["PithTensors", .target(name: "COpenBLAS", condition: .when(platforms: [.linux]))]),
     library("PithWeights", ["PithTensors", "CPithKernels"]),
     library("PithModels", ["PithWeights", "PithTensors", "CPithKernels"]),
     library("PithJSON", []),
     library("PithTokenizers", ["PithJSON"]),
     library(
       "PithCheckpoints", ["PithModels", "PithWeights", "PithTensors", "PithTokenizers", "PithJSON"]),
-    library("PithQuantization", ["PithWeights", "PithTensors"]),
+    library("PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra"]),
     library(
       "PithCompression",
       [
@@ -65,12 +69,14 @@ let package = Package(
 
     .target(name: "PithTestSupport", path: "Tests/PithTestSupport", swiftSettings: swift),
     tests("PithWeightsTests", ["PithWeights", "PithTensors", "CPithKernels"]),
+    tests("PithLinearAlgebraTests", ["PithLinearAlgebra", "PithTensors"]),
     tests("PithModelsTests", ["PithModels", "PithCheckpoints", "PithWeights", "PithTensors", "PithJSON"]),
     tests("PithTokenizersTests", ["PithTokenizers", "PithJSON"]),
     tests(
       "PithCheckpointsTests",
       ["PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithJSON", "PithTokenizers"]),
-    tests("PithQuantizationTests", ["PithQuantization", "PithWeights", "PithTensors"]),
+    tests(
+      "PithQuantizationTests", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
     tests(
       "PithCompressionTests",
       ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors"]),

@@ -27,6 +27,8 @@ need binutils command -v ld
 need libc6-dev test -e /usr/include/stdlib.h
 need libstdc++-12-dev sh -c 'ls /usr/lib/gcc/*/*/libstdc++.so'
 need zlib1g-dev test -e /usr/include/zlib.h
+# For compressing.
+need libopenblas-dev sh -c 'ls /usr/lib/*/libopenblas.so || ls /usr/lib*/libopenblas.so'
 # For downloading the demo's model.
 need python3-pip python3 -m pip --version
 [ ${#missing[@]} -gt 0 ] || exit 0

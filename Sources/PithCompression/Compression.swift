@@ -97,7 +97,7 @@ public struct Compression: Sendable {
     case .query, .key, .value, .attentionOutput, .gate, .up, .down:
       (method, options) = (self.method, self.options)
     }
-    do { return try method.quantize(map.weight.decoded(), options, on: pool) } catch {
+    do { return try method.quantize(map.weight.decoded(), options: options, on: pool).matrix } catch {
       throw CompressionError(matrix: name, error)
     }
   }

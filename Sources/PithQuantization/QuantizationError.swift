@@ -9,6 +9,12 @@ public enum QuantizationError: Error, Equatable {
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
 
+  /// The method needs what calibration saw, and there was none.
+  case noStatistics(method: String)
+
+  /// H cannot be factored, however much is added to its diagonal.
+  case notFactored
+
   /// The weight has no rows or no columns.
   case empty(rows: Int, columns: Int)
 
@@ -31,6 +37,10 @@ extension QuantizationError: CustomStringConvertible {
       "group-size is \(size): choose at least 1, or leave it out for no groups."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
+    case .noStatistics(let method):
+      "\(method) needs calibration: give it a text with --calibration."
+    case .notFactored:
+      "The inputs that calibration saw hold no usable numbers: check the model and the calibration text."
     case .empty(let rows, let columns):
       "The weight is \(rows) × \(columns), so there is nothing to quantize: leave it as it is."
     case .notFinite(let row, let column):

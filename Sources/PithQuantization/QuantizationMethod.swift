@@ -1,18 +1,29 @@
 import PithTensors
 import PithWeights
 
-/// A way to quantize a weight that needs no data: one entry of the table of methods.
+/// A way to quantize a weight: one entry of the table of methods.
 ///
 ///     let method = QuantizationMethod.named("nf4")!
-///     let stored = try method.quantize(weight, method.defaults, on: pool)
-///     print(stored.bitsPerWeight)       // 4.5
+///     let quantized = try method.quantize(weight, options: method.defaults, on: pool)
+///     print(quantized.matrix.bitsPerWeight)       // 4.5
 ///
-/// A method is a function from a weight and options to a stored matrix, and knows nothing of models or files.
-/// A new one is a file with the function, an entry in `all`, and a test.
+/// A method is a function from a weight, what calibration saw at its input, and options to a stored matrix; it knows
+/// nothing of models or files. A new one is a file with the function, an entry in `all`, and a test.
 public struct QuantizationMethod: Sendable {
-  /// The function of a method; its arguments have been checked.
+  /// The function of a method; its arguments have been checked. Statistics are there unless the method needs none.
   typealias Function =
-    @Sendable (Matrix, QuantizationOptions, ThreadPool) throws(QuantizationError) -> StoredMatrix
+    @Sendable (Matrix, InputStatistics?, QuantizationOptions, ThreadPool) throws(QuantizationError) ->
+    QuantizedMatrix
+
+  /// Whether a method looks at what calibration saw.
+  public enum Calibration: Sendable {
+    /// Never.
+    case none
+    /// With some options; without statistics it does what it can.
+    case optional
+    /// Always.
+    case required
+  }
 
   /// The name, as the command line spells it.
   public let name: String
@@ -32,11 +43,15 @@ public struct QuantizationMethod: Sendable {
   /// The options to start from.
   public let defaults: QuantizationOptions
 
+  /// Whether the method looks at what calibration saw.
+  public let calibration: Calibration
+
   private let function: Function
 
   init(
     name: String, summary: String, paper: String, bits: ClosedRange<Int>,
-    options: Set<QuantizationOptions.Name>, defaults: QuantizationOptions, function: @escaping Function
+    options: Set<QuantizationOptions.Name>, defaults: QuantizationOptions, calibration: Calibration = .none,
+    function: @escaping Function
   ) {
     self.name = name
     self.summary = summary
@@ -44,6 +59,7 @@ public struct QuantizationMethod: Sendable {
     self.bits = bits
     self.options = options.union([.bits])
     self.defaults = defaults
+    self.calibration = calibration
     self.function = function
   }
 
@@ -51,22 +67,25 @@ public struct QuantizationMethod: Sendable {
   ///
   /// - Parameters:
   ///   - weight: outputs × inputs, all finite.
+  ///   - statistics: what calibration saw at the inputs; may be nil unless `calibration` says `required`.
   ///   - options: start from `defaults`.
   ///   - pool: the threads that share the work; the result does not depend on their number.
-  /// - Returns: a stored matrix of the same shape.
+  /// - Returns: a stored matrix of the same shape, with notes.
   /// - Throws: `QuantizationError` if an option is out of range or does not apply, or if the weight is empty,
   ///   not finite, or too large for the scales.
   public func quantize(
-    _ weight: Matrix, _ options: QuantizationOptions, on pool: ThreadPool
-  ) throws(QuantizationError) -> StoredMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics? = nil, options: QuantizationOptions, on pool: ThreadPool
+  ) throws(QuantizationError) -> QuantizedMatrix {
     try check(options)
+    precondition(statistics.map { $0.columns == weight.columns } ?? true, "statistics of another matrix")
+    if calibration == .required, statistics == nil { throw .noStatistics(method: name) }
     guard weight.rows > 0, weight.columns > 0 else {
       throw .empty(rows: weight.rows, columns: weight.columns)
     }
     if let index = weight.values.firstIndex(where: { !$0.isFinite }) {
       throw .notFinite(row: index / weight.columns, column: index % weight.columns)
     }
-    return try function(weight, options, pool)
+    return try function(weight, statistics, options, pool)
   }
 
   /// Checks options before any weight is read.
@@ -82,36 +101,47 @@ public struct QuantizationMethod: Sendable {
 }
 
 extension QuantizationMethod {
-  /// Every method that needs no data.
+  /// Every method.
   public static let all: [QuantizationMethod] = [
     QuantizationMethod(
       name: "rtn", summary: "round to the nearest of evenly spaced integers, with a scale per group",
       paper: "arXiv 1712.05877, section 2.1", bits: 2...8,
       options: [.groupSize, .symmetric, .rangeSearch],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: RoundToNearest.quantize),
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(RoundToNearest.quantize)),
     QuantizationMethod(
       name: "kmeans", summary: "a table of values fitted by exact one-dimensional k-means",
       paper: "Wu, Optimal quantization by matrix searching, J. Algorithms 12, 1991", bits: 1...8,
       options: [.groupSize, .tablePerRow],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: KMeans.quantize),
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(KMeans.quantize)),
     QuantizationMethod(
       name: "percentile", summary: "a table of evenly spaced quantiles: each code is used equally often",
       paper: "arXiv 2110.02861, section 2 (quantile quantization)", bits: 1...8,
       options: [.groupSize, .tablePerRow],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: Percentile.quantize),
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(Percentile.quantize)),
     QuantizationMethod(
       name: "nf4", summary: "NormalFloat: 16 fixed values at the quantiles of a normal distribution",
       paper: "arXiv 2305.14314 (QLoRA)", bits: 4...4,
       options: [.groupSize, .doubleQuantization],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: NormalFloat.quantize),
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(NormalFloat.quantize)),
     QuantizationMethod(
       name: "af4",
       summary: "AbnormalFloat: 16 values of least absolute error for normal blocks of the given size",
       paper: "arXiv 2306.06965", bits: 4...4,
       options: [.groupSize, .doubleQuantization],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: AbnormalFloat.quantize),
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(AbnormalFloat.quantize)),
   ]
 
   /// The method called `name`, or nil.
   public static func named(_ name: String) -> QuantizationMethod? { all.first { $0.name == name } }
+
+  /// The function of a method that looks at the weight alone.
+  private static func plain(
+    _ quantize:
+      @escaping @Sendable (Matrix, QuantizationOptions, ThreadPool) throws(QuantizationError) ->
+      StoredMatrix
+  ) -> Function {
+    { (weight, _, options, pool) throws(QuantizationError) in
+      QuantizedMatrix(try quantize(weight, options, pool))
+    }
+  }
 }

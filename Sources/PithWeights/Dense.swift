@@ -4,7 +4,7 @@ import PithTensors
 /// Floating point values, row after row.
 public struct Dense: Sendable {
   /// The format of a value.
-  public enum Format: Sendable { case float32, float16, bfloat16 }
+  public enum Format: String, Sendable, CaseIterable { case float32, float16, bfloat16 }
 
   /// The number of outputs.
   public let rows: Int

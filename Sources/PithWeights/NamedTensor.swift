@@ -8,12 +8,13 @@ public struct NamedTensor: Sendable, Equatable {
     case float16 = "F16"
     case bfloat16 = "BF16"
     case uint8 = "U8"
+    case uint16 = "U16"
 
     /// The size of an element in bytes.
     public var size: Int {
       switch self {
       case .float32: 4
-      case .float16, .bfloat16: 2
+      case .float16, .bfloat16, .uint16: 2
       case .uint8: 1
       }
     }
@@ -39,5 +40,10 @@ public struct NamedTensor: Sendable, Equatable {
     self.type = type
     self.shape = shape
     self.bytes = bytes
+  }
+
+  /// The tensor of a part of a matrix: its role behind the part's name.
+  func prefixed(_ part: String) -> NamedTensor {
+    NamedTensor(role: "\(part).\(role)", type: type, shape: shape, bytes: bytes)
   }
 }

@@ -16,7 +16,17 @@ extension StoredMatrix {
   /// - Returns: tokens × `rows`.
   public func multiply(_ x: Matrix, on pool: ThreadPool) -> Matrix {
     precondition(x.columns == columns, "\(x.columns) inputs for \(columns) columns")
-    return Matrix(rows: x.rows, columns: rows) { target in
+    switch self {
+    case .transformed(let storage): return storage.multiply(x, on: pool)
+    case .split(let storage): return storage.multiply(x, on: pool)
+    case .sum(let storage): return storage.multiply(x, on: pool)
+    case .dense, .affine, .codebook, .blocks: return multiplyLeaf(x, on: pool)
+    }
+  }
+
+  /// The product of a storage that is no combination of others.
+  private func multiplyLeaf(_ x: Matrix, on pool: ThreadPool) -> Matrix {
+    Matrix(rows: x.rows, columns: rows) { target in
       x.values.withUnsafeBufferPointer { source in
         guard let x = source.baseAddress, let y = target.baseAddress, columns > 0 else {
           target.update(repeating: 0)
@@ -42,6 +52,7 @@ extension StoredMatrix {
     case .affine(let storage): storage.bits == 4 ? 5 : storage.bits == 8 ? 3 : 1
     case .codebook(let storage): storage.bits == 4 ? 5 : 1
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
+    case .transformed, .split, .sum: 1
     }
   }
 
@@ -53,6 +64,7 @@ extension StoredMatrix {
     case .affine(let storage): storage.multiply(x, y, on: pool)
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
+    case .transformed, .split, .sum: preconditionFailure("combinations multiply their parts")
     }
   }
 

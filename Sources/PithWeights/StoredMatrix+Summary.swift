@@ -2,12 +2,7 @@ extension StoredMatrix {
   /// The storage in a few words, as people say it: `int4 in groups of 64`, `float16`, `Q4_K`.
   public var summary: String {
     switch self {
-    case .dense(let dense):
-      switch dense.format {
-      case .float32: "float32"
-      case .float16: "float16"
-      case .bfloat16: "bfloat16"
-      }
+    case .dense(let dense): dense.format.rawValue
     case .affine(let affine):
       "int\(affine.bits)\(affine.zeros == nil ? " symmetric" : "")"
         + (affine.groupSize < affine.columns ? " in groups of \(affine.groupSize)" : " per row")
@@ -15,6 +10,14 @@ extension StoredMatrix {
       "\(1 << codebook.bits) codes\(codebook.tablePerRow ? " per row" : "")"
         + (codebook.scales == nil ? "" : " in groups of \(codebook.groupSize)")
     case .blocks(let blocks): blocks.format.name
+    case .transformed(let storage):
+      switch storage.transform {
+      case .permutation: "\(storage.inner.summary), reordered"
+      case .scale: "\(storage.inner.summary), scaled"
+      case .rotation: "\(storage.inner.summary), rotated"
+      }
+    case .split(let storage): storage.parts.map { "\($0.columns)× \($0.summary)" }.joined(separator: " | ")
+    case .sum(let storage): storage.terms.map(\.summary).joined(separator: " + ")
     }
   }
 }

@@ -21,6 +21,15 @@ public indirect enum StoredMatrix: Sendable {
   /// The block formats of GGUF files.
   case blocks(Blocks)
 
+  /// A matrix behind a permutation, scaling or rotation of its inputs.
+  case transformed(Transformed)
+
+  /// Matrices side by side.
+  case split(ColumnSplit)
+
+  /// A sum of matrices.
+  case sum(MatrixSum)
+
   /// The number of outputs.
   public var rows: Int {
     switch self {
@@ -28,6 +37,9 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.rows
     case .codebook(let storage): storage.rows
     case .blocks(let storage): storage.rows
+    case .transformed(let storage): storage.inner.rows
+    case .split(let storage): storage.rows
+    case .sum(let storage): storage.rows
     }
   }
 
@@ -38,6 +50,9 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.columns
     case .codebook(let storage): storage.columns
     case .blocks(let storage): storage.columns
+    case .transformed(let storage): storage.inner.columns
+    case .split(let storage): storage.columns
+    case .sum(let storage): storage.columns
     }
   }
 
@@ -48,6 +63,9 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.tensors
     case .codebook(let storage): storage.tensors
     case .blocks(let storage): storage.tensors
+    case .transformed(let storage): storage.tensors
+    case .split(let storage): storage.tensors
+    case .sum(let storage): storage.tensors
     }
   }
 
@@ -70,6 +88,9 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.decode(row: row, into: target)
     case .codebook(let storage): storage.decode(row: row, into: target)
     case .blocks(let storage): storage.decode(row: row, into: target)
+    case .transformed(let storage): storage.decode(row: row, into: target)
+    case .split(let storage): storage.decode(row: row, into: target)
+    case .sum(let storage): storage.decode(row: row, into: target)
     }
   }
 

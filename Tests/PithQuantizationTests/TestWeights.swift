@@ -49,7 +49,31 @@ func quantized(
   let method = try #require(QuantizationMethod.named(name))
   var options = method.defaults
   change(&options)
-  return try method.quantize(weight, options, on: pool)
+  let seen = method.calibration == .none ? nil : InputStatistics.correlated(columns: weight.columns, seed: 9)
+  return try method.quantize(weight, seen, options: options, on: pool).matrix
+}
+
+extension InputStatistics {
+  /// Statistics of inputs that depend on one another and differ in size: x = A·z with normal z.
+  static func correlated(columns: Int, seed: UInt64, rows: Int = 256) -> InputStatistics {
+    var observer = InputObserver(columns: columns)
+    observer.add(Matrix.correlated(rows: rows, columns: columns, seed: seed))
+    return observer.statistics
+  }
+}
+
+extension Matrix {
+  /// Rows of inputs that depend on one another: each column leans on the one before, and some are ten times larger.
+  static func correlated(rows: Int, columns: Int, seed: UInt64) -> Matrix {
+    var x = Matrix.normal(rows: rows, columns: columns, seed: seed)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        if column > 0 { x[row, column] = 0.8 * x[row, column - 1] + 0.6 * x[row, column] }
+      }
+      for column in stride(from: 3, to: columns, by: 11) { x[row, column] *= 10 }
+    }
+    return x
+  }
 }
 
 /// Σ|w − ŵ|^p.

@@ -140,6 +140,9 @@ void pith_multiply(float *a, const float *b, size_t count);
 /// Turns the pairs (x[i], x[i + pairs]) by the angles of the given cosines and sines.
 void pith_rotate(float *x, const float *cosines, const float *sines, size_t pairs);
 
+/// x ← (H ⊗ I)·x with the Hadamard matrix H of `order`, a power of two, not normalized, and I of `stride`.
+void pith_hadamard(float *x, size_t order, size_t stride);
+
 // --- Rows of logits ---
 
 /// log Σ exp(x).

@@ -6,7 +6,7 @@ struct Fields {
   let path: String
 
   /// The largest size of anything in a configuration; products of two stay far from overflow.
-  private static let largest = 1 << 24
+  static let largest = 1 << 24
 
   func bad(_ fault: String) -> CheckpointError { .badData(path: path, fault: fault) }
 

@@ -3,10 +3,16 @@ import PithWeights
 
 /// What a packed matrix's tensors mean: one member of `quantization_config.matrices` in `config.json`
 /// (docs/format.md).
-enum StorageDescription: Equatable {
+indirect enum StorageDescription: Equatable, Sendable {
   case affine(rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool)
   case codebook(rows: Int, columns: Int, bits: Int, groupSize: Int, tablePerRow: Bool, scales: ScaleKind)
   case blocks(rows: Int, columns: Int, format: Blocks.Format)
+  case dense(rows: Int, columns: Int, format: Dense.Format)
+  case permuted(StorageDescription)
+  case scaled(StorageDescription)
+  case rotated(StorageDescription, seed: UInt64)
+  case split([StorageDescription])
+  case sum([StorageDescription])
 
   /// How a codebook's scales are stored.
   enum ScaleKind: String {
@@ -19,10 +25,23 @@ enum StorageDescription: Equatable {
   /// The version of the format that is written, and the only one that is read.
   static let version = 1
 
-  /// The description of a matrix; nil for a dense one, which lies in the file as a plain tensor.
-  init?(_ matrix: StoredMatrix) {
+  /// The most storages inside one another that are read.
+  private static let largestDepth = 6
+
+  /// The description of a matrix. (A dense matrix of its own needs none: it lies in the file as a plain tensor.)
+  init(_ matrix: StoredMatrix) {
     switch matrix {
-    case .dense: return nil
+    case .dense(let storage):
+      self = .dense(rows: storage.rows, columns: storage.columns, format: storage.format)
+    case .transformed(let storage):
+      let inner = StorageDescription(storage.inner)
+      switch storage.transform {
+      case .permutation: self = .permuted(inner)
+      case .scale: self = .scaled(inner)
+      case .rotation(let rotation): self = .rotated(inner, seed: rotation.seed)
+      }
+    case .split(let storage): self = .split(storage.parts.map(StorageDescription.init))
+    case .sum(let storage): self = .sum(storage.terms.map(StorageDescription.init))
     case .affine(let storage):
       self = .affine(
         rows: storage.rows, columns: storage.columns, bits: storage.bits, groupSize: storage.groupSize,
@@ -61,18 +80,91 @@ enum StorageDescription: Equatable {
       guard member.value.kind == .object else {
         throw configuration.bad("matrix \(member.key.quoted) is no object")
       }
-      descriptions[member.key] = try StorageDescription(Fields(json: member.value, path: configuration.path))
+      descriptions[member.key] = try StorageDescription(
+        Fields(json: member.value, path: configuration.path), depth: 0)
     }
     return descriptions
   }
 
-  private init(_ fields: Fields) throws(CheckpointError) {
+  /// The number of outputs; nil where parts disagree.
+  var rows: Int? {
+    switch self {
+    case .affine(let rows, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
+      .dense(let rows, _, _):
+      rows
+    case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.rows
+    case .split(let parts), .sum(let parts):
+      parts.allSatisfy { $0.rows == parts[0].rows } ? parts[0].rows : nil
+    }
+  }
+
+  /// The number of inputs; nil where parts disagree.
+  var columns: Int? {
+    switch self {
+    case .affine(_, let columns, _, _, _), .codebook(_, let columns, _, _, _, _),
+      .blocks(_, let columns, _), .dense(_, let columns, _):
+      columns
+    case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.columns
+    case .split(let parts):
+      parts.reduce(0) { sum, part in sum.flatMap { sum in part.columns.map { sum + $0 } } }
+    case .sum(let terms): terms.allSatisfy { $0.columns == terms[0].columns } ? terms[0].columns : nil
+    }
+  }
+
+  private init(_ fields: Fields, depth: Int) throws(CheckpointError) {
+    guard depth < Self.largestDepth else {
+      throw fields.bad("storages lie more than \(Self.largestDepth) deep in one another")
+    }
+    func inner() throws(CheckpointError) -> StorageDescription {
+      guard let inner = try fields.object("inner") else { throw fields.bad("'inner' is missing") }
+      return try StorageDescription(inner, depth: depth + 1)
+    }
+    func list(_ name: String) throws(CheckpointError) -> [StorageDescription] {
+      guard let array = fields.json[name]?.array, array.count > 0, array.count <= 16 else {
+        throw fields.bad("'\(name)' must hold from 1 to 16 storages")
+      }
+      var list: [StorageDescription] = []
+      for element in array {
+        guard element.kind == .object else { throw fields.bad("'\(name)' must hold objects") }
+        list.append(try StorageDescription(Fields(json: element, path: fields.path), depth: depth + 1))
+      }
+      return list
+    }
+    switch try fields.text("storage") {
+    case "permuted": self = .permuted(try inner())
+    case "scaled": self = .scaled(try inner())
+    case "rotated":
+      guard let seed = try fields.text("seed").flatMap({ UInt64($0) }) else {
+        throw fields.bad("'seed' must be a whole number, as a string")
+      }
+      let matrix = try inner()
+      guard let columns = matrix.columns, Rotation.oddFactor(of: columns) <= Rotation.largestOddFactor else {
+        throw fields.bad("there is no rotation of this many inputs")
+      }
+      self = .rotated(matrix, seed: seed)
+    case "split": self = .split(try list("parts"))
+    case "sum": self = .sum(try list("terms"))
+    default: self = try Self.leaf(fields)
+    }
+    guard rows != nil, let columns, columns <= Fields.largest else {
+      throw fields.bad("the parts of a matrix have different shapes")
+    }
+  }
+
+  private static func leaf(_ fields: Fields) throws(CheckpointError) -> StorageDescription {
     let (rows, columns) = (try fields.size("rows"), try fields.size("columns"))
     switch try fields.text("storage") {
+    case "dense":
+      let name = try fields.text("format")
+      guard let format = Dense.Format.allCases.first(where: { $0.rawValue == name }) else {
+        throw fields.bad(
+          "'format' must be one of \(Dense.Format.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      return .dense(rows: rows, columns: columns, format: format)
     case "affine":
       let bits = try fields.size("bits")
       guard (2...8).contains(bits) else { throw fields.bad("'bits' of affine codes must be from 2 to 8") }
-      self = .affine(
+      return .affine(
         rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
         symmetric: try fields.flag("symmetric") ?? false)
     case "codebook":
@@ -84,7 +176,7 @@ enum StorageDescription: Equatable {
       guard let scales = try fields.text("scales").flatMap(ScaleKind.init) else {
         throw fields.bad("'scales' must be none, float32, float16 or double_quantized")
       }
-      self = .codebook(
+      return .codebook(
         rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
         tablePerRow: table == "row", scales: scales)
     case "blocks":
@@ -93,9 +185,9 @@ enum StorageDescription: Equatable {
         throw fields.bad(
           "'format' must be one of \(Blocks.Format.allCases.map(\.name).joined(separator: ", "))")
       }
-      self = .blocks(rows: rows, columns: columns, format: format)
+      return .blocks(rows: rows, columns: columns, format: format)
     case let other:
-      throw fields.bad("storage \((other ?? "").quoted) is not one that Pith knows: affine, codebook, blocks")
+      throw fields.bad("storage \((other ?? "").quoted) is not one that Pith knows")
     }
   }
 
@@ -115,6 +207,15 @@ enum StorageDescription: Equatable {
       ]
     case .blocks(let rows, let columns, let format):
       ["storage": "blocks", "rows": .int(rows), "columns": .int(columns), "format": .string(format.name)]
+    case .dense(let rows, let columns, let format):
+      ["storage": "dense", "rows": .int(rows), "columns": .int(columns), "format": .string(format.rawValue)]
+    case .permuted(let inner): ["storage": "permuted", "inner": inner.json]
+    case .scaled(let inner): ["storage": "scaled", "inner": inner.json]
+    case .rotated(let inner, let seed):
+      // As a string: JSON's numbers do not hold 64 bits everywhere.
+      ["storage": "rotated", "seed": .string("\(seed)"), "inner": inner.json]
+    case .split(let parts): ["storage": "split", "parts": .array(parts.map(\.json))]
+    case .sum(let terms): ["storage": "sum", "terms": .array(terms.map(\.json))]
     }
   }
 }

@@ -29,7 +29,46 @@ extension StoredMatrix {
       }
       return found.bytes
     }
+    func part(_ name: String, _ description: StorageDescription) throws(StorageFault) -> StoredMatrix {
+      try StoredMatrix(description) { tensor("\(name).\($0)") }
+    }
     switch description {
+    case .dense(let rows, let columns, let format):
+      let type: NamedTensor.ElementType =
+        switch format {
+        case .float32: .float32
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        }
+      self = .dense(
+        Dense(
+          rows: rows, columns: columns, format: format, values: try bytes("weight", type, [rows, columns])))
+    case .permuted(let inner):
+      let matrix = try part("inner", inner)
+      let order = try bytes("order", .uint16, [matrix.columns])
+      let columns = order.array(of: UInt16.self).map { Int(UInt16(littleEndian: $0)) }
+      guard columns.sorted() == Array(0..<matrix.columns) else {
+        throw StorageFault(sentence: "its tensor 'order' is no permutation of the inputs")
+      }
+      self = .transformed(Transformed(.permutation(order), matrix))
+    case .scaled(let inner):
+      let matrix = try part("inner", inner)
+      self = .transformed(Transformed(.scale(try bytes("input_scales", .float16, [matrix.columns])), matrix))
+    case .rotated(let inner, let seed):
+      let matrix = try part("inner", inner)
+      self = .transformed(Transformed(.rotation(Rotation(size: matrix.columns, seed: seed)), matrix))
+    case .split(let parts):
+      var matrices: [StoredMatrix] = []
+      for (index, description) in parts.enumerated() {
+        matrices.append(try part("part\(index)", description))
+      }
+      self = .split(ColumnSplit(matrices))
+    case .sum(let terms):
+      var matrices: [StoredMatrix] = []
+      for (index, description) in terms.enumerated() {
+        matrices.append(try part("term\(index)", description))
+      }
+      self = .sum(MatrixSum(matrices))
     case .affine(let rows, let columns, let bits, let groupSize, let symmetric):
       let groups = (columns + groupSize - 1) / groupSize
       self = .affine(
@@ -82,7 +121,7 @@ private func isFinite(_ bytes: Bytes, _ type: NamedTensor.ElementType) -> Bool {
     }
   }
   switch type {
-  case .uint8: return true
+  case .uint8, .uint16: return true
   case .float16: return all(UInt16.self, 0x7C00)
   case .bfloat16: return all(UInt16.self, 0x7F80)
   case .float32: return all(UInt32.self, 0x7F80_0000)

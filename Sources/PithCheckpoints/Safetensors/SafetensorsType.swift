@@ -45,6 +45,7 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
       case .float16: .float16
       case .bfloat16: .bfloat16
       case .uint8: .uint8
+      case .uint16: .uint16
       }
   }
 

@@ -26,7 +26,7 @@ public struct CheckpointWriter {
   ///
   /// - Throws: `CheckpointError` if it cannot be written.
   public mutating func append(_ name: String, _ matrix: StoredMatrix) throws(CheckpointError) {
-    let description = StorageDescription(matrix)
+    let description = matrix.isPacked ? StorageDescription(matrix) : nil
     for tensor in matrix.tensors {
       let tensorName = description == nil ? name : "\(name).\(tensor.role)"
       try tensor.bytes.withUnsafeBytes { bytes throws(CheckpointError) in

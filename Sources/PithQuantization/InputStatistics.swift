@@ -1,0 +1,105 @@
+import PithLinearAlgebra
+import PithTensors
+
+/// What calibration saw at the input of a matrix; the rows themselves are not kept.
+///
+///     var observed = InputObserver(columns: 576)
+///     for batch in batches { observed.add(batch) }          // tokens × columns
+///     let statistics = observed.statistics
+public struct InputStatistics: Sendable {
+  /// The rows that were seen.
+  public var rows: Int
+
+  /// H = 2 XᵀX / n, columns × columns.
+  public var hessian: Matrix
+
+  /// The mean of |x| in each column.
+  public var meanMagnitude: [Float]
+
+  /// The largest |x| in each column.
+  public var maxMagnitude: [Float]
+
+  /// The number of columns.
+  public var columns: Int { hessian.columns }
+
+  /// The columns that were 0 in every row.
+  public var deadColumns: [Int] { (0..<columns).filter { hessian[$0, $0] == 0 } }
+
+  /// Statistics with the given values.
+  public init(rows: Int, hessian: Matrix, meanMagnitude: [Float], maxMagnitude: [Float]) {
+    precondition(hessian.rows == hessian.columns, "H is square")
+    precondition(meanMagnitude.count == hessian.columns && maxMagnitude.count == hessian.columns)
+    self.rows = rows
+    self.hessian = hessian
+    self.meanMagnitude = meanMagnitude
+    self.maxMagnitude = maxMagnitude
+  }
+
+  /// The layer loss tr((W − Ŵ) H (W − Ŵ)ᵀ)/2, relative to tr(W H Wᵀ)/2; 0 where both are 0.
+  public func relativeLoss(of approximation: Matrix, to weight: Matrix) -> Double {
+    let whole = quadraticForm(weight)
+    let difference = Matrix(
+      rows: weight.rows, columns: weight.columns,
+      values: zip(weight.values, approximation.values).map { $0 - $1 })
+    return whole > 0 ? quadraticForm(difference) / whole : 0
+  }
+
+  /// tr(A H Aᵀ).
+  public func quadraticForm(_ a: Matrix) -> Double {
+    let product = a.times(hessian)
+    var sum = 0.0
+    for row in 0..<a.rows {
+      var rowSum: Float = 0
+      for index in (row * columns)..<((row + 1) * columns) {
+        rowSum += product.values[index] * a.values[index]
+      }
+      sum += Double(rowSum)
+    }
+    return sum
+  }
+}
+
+/// Adds up what is seen at the input of a matrix.
+public struct InputObserver: Sendable {
+  private var gram: GramMatrix
+  private var rows = 0
+  private var sums: [Double]
+  private var largest: [Float]
+
+  /// Nothing seen yet.
+  public init(columns: Int) {
+    gram = GramMatrix(columns: columns)
+    sums = [Double](repeating: 0, count: columns)
+    largest = [Float](repeating: 0, count: columns)
+  }
+
+  /// Adds some rows: tokens × columns.
+  public mutating func add(_ x: Matrix) {
+    gram.add(x)
+    rows += x.rows
+    let columns = x.columns
+    var batch = [Float](repeating: 0, count: columns)
+    x.values.withUnsafeBufferPointer { values in
+      batch.withUnsafeMutableBufferPointer { batch in
+        largest.withUnsafeMutableBufferPointer { largest in
+          for row in 0..<x.rows {
+            for column in 0..<columns {
+              let magnitude = values[row * columns + column].magnitude
+              batch[column] += magnitude
+              largest[column] = max(largest[column], magnitude)
+            }
+          }
+        }
+      }
+    }
+    for column in 0..<columns { sums[column] += Double(batch[column]) }
+  }
+
+  /// What was seen so far.
+  public var statistics: InputStatistics {
+    let count = Double(max(rows, 1))
+    return InputStatistics(
+      rows: rows, hessian: gram.scaled(by: Float(2 / count)), meanMagnitude: sums.map { Float($0 / count) },
+      maxMagnitude: largest)
+  }
+}

@@ -1,0 +1,76 @@
+import PithTensors
+
+/// What happens to activations before they meet a matrix. Each transform T is invertible and stored with the matrix
+/// behind it, W·T⁻¹, so that the product with x is that of W.
+public enum InputTransform: Sendable, Equatable {
+  /// Input j of the inner matrix is input `order[j]`: `columns` little-endian 16-bit numbers.
+  case permutation(Bytes)
+
+  /// Input j is multiplied by scale j: `columns` float16 values, none of which is 0.
+  case scale(Bytes)
+
+  /// Inputs are mixed by an orthogonal matrix.
+  case rotation(Rotation)
+}
+
+extension InputTransform {
+  /// The inputs that the inner matrix sees, one row per token: T·x.
+  public func apply(_ x: Matrix) -> Matrix {
+    switch self {
+    case .permutation(let order):
+      let order = order.indices16
+      return Matrix(rows: x.rows, columns: x.columns) { target in
+        for row in 0..<x.rows {
+          let start = row * x.columns
+          for (position, column) in order.enumerated() { target[start + position] = x.values[start + column] }
+        }
+      }
+    case .scale(let scales):
+      let scales = scales.halves
+      return x.mapRows { row in for column in scales.indices { row[column] *= scales[column] } }
+    case .rotation(let rotation): return x.mapRows(rotation.apply)
+    }
+  }
+
+  /// The weight that belongs behind the transform: W·T⁻¹.
+  public func behind(_ weight: Matrix) -> Matrix {
+    switch self {
+    case .permutation, .rotation: return apply(weight)  // orthogonal: T⁻¹ = Tᵀ
+    case .scale(let scales):
+      let scales = scales.halves
+      return weight.mapRows { row in for column in scales.indices { row[column] /= scales[column] } }
+    }
+  }
+
+  /// A row of the inner matrix becomes that of the whole: Tᵀ·row.
+  func transpose(_ row: UnsafeMutablePointer<Float>, columns: Int) {
+    switch self {
+    case .permutation(let order):
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { copy in
+        for (position, column) in order.indices16.enumerated() { copy[column] = row[position] }
+        row.update(from: copy.baseAddress!, count: columns)
+      }
+    case .scale(let scales):
+      for (column, scale) in scales.halves.enumerated() { row[column] *= scale }
+    case .rotation(let rotation): rotation.invert(row)
+    }
+  }
+}
+
+extension Matrix {
+  fileprivate func mapRows(_ body: (UnsafeMutablePointer<Float>) -> Void) -> Matrix {
+    var result = self
+    result.values.withUnsafeMutableBufferPointer { values in
+      for row in 0..<rows where columns > 0 { body(values.baseAddress! + row * columns) }
+    }
+    return result
+  }
+}
+
+extension Bytes {
+  /// The bytes as 16-bit numbers.
+  var indices16: [Int] { array(of: UInt16.self).map { Int(UInt16(littleEndian: $0)) } }
+
+  /// The bytes as float16 values.
+  var halves: [Float] { array(of: UInt16.self).map { Half.decode(UInt16(littleEndian: $0)) } }
+}
