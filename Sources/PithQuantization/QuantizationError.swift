@@ -6,6 +6,9 @@ public enum QuantizationError: Error, Equatable {
   /// The group size is below 1.
   case groupSize(Int)
 
+  /// The damping is negative or no number.
+  case damping(Float)
+
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
 
@@ -35,6 +38,8 @@ extension QuantizationError: CustomStringConvertible {
         : "bits is \(bits), but \(method) offers \(allowed.lowerBound) to \(allowed.upperBound): choose one of these."
     case .groupSize(let size):
       "group-size is \(size): choose at least 1, or leave it out for no groups."
+    case .damping(let damping):
+      "damping is \(damping): choose 0 or more; 0.01 is usual."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):

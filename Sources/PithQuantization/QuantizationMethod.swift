@@ -97,6 +97,11 @@ public struct QuantizationMethod: Sendable {
       guard options.agrees(with: defaults, in: option) else { throw .unusedOption(option, method: name) }
     }
     if let size = options.groupSize, size < 1 { throw .groupSize(size) }
+    if !(options.damping >= 0 && options.damping.isFinite) { throw .damping(options.damping) }
+    if options.grid != .affine {
+      guard options.bits == 4 else { throw .bits(options.bits, allowed: 4...4, method: options.grid.rawValue) }
+      if options.symmetric { throw .unusedOption(.symmetric, method: options.grid.rawValue) }
+    }
   }
 }
 
@@ -129,6 +134,17 @@ extension QuantizationMethod {
       paper: "arXiv 2306.06965", bits: 4...4,
       options: [.groupSize, .doubleQuantization],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(AbnormalFloat.quantize)),
+    QuantizationMethod(
+      name: "gptq", summary: "column by column, each error made up for by the columns still to come",
+      paper: "arXiv 2210.17323", bits: 2...8,
+      options: [.groupSize, .symmetric, .rangeSearch, .actOrder, .damping, .grid],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
+      calibration: .required, function: observing(GPTQ.quantize)),
+    QuantizationMethod(
+      name: "obq", summary: "weight by weight, in each row the one of least harm first; slow: for small matrices",
+      paper: "arXiv 2208.11580", bits: 2...8, options: [.groupSize, .symmetric, .rangeSearch, .damping],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
+      calibration: .required, function: observing(OptimalBrainQuantization.quantize)),
   ]
 
   /// The method called `name`, or nil.
@@ -142,6 +158,16 @@ extension QuantizationMethod {
   ) -> Function {
     { (weight, _, options, pool) throws(QuantizationError) in
       QuantizedMatrix(try quantize(weight, options, pool))
+    }
+  }
+
+  /// The function of a method that cannot do without statistics.
+  private static func observing(
+    _ quantize: @escaping @Sendable (Matrix, InputStatistics, QuantizationOptions, ThreadPool)
+      throws(QuantizationError) -> QuantizedMatrix
+  ) -> Function {
+    { (weight, statistics, options, pool) throws(QuantizationError) in
+      try quantize(weight, statistics!, options, pool)
     }
   }
 }

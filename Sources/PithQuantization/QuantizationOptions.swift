@@ -32,10 +32,30 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// A table per row costs 16 · 2^bits / columns bits per weight: 0.44 at 4 bits and 576 columns.
   public var tablePerRow: Bool
 
+  /// Second-order methods: the order in which columns are quantized.
+  public var actOrder: ActivationOrder
+
+  /// Second-order methods: the share of the mean diagonal of H that is added to it.
+  public var damping: Float
+
+  /// GPTQ: the values that weights can take.
+  public var grid: Grid
+
+  /// The values that GPTQ's weights can take.
+  public enum Grid: String, Sendable, CaseIterable {
+    /// Evenly spaced integers.
+    case affine
+    /// The values of NF4.
+    case nf4
+    /// The values of AF4 for the group's size.
+    case af4
+  }
+
   /// Options with the given values.
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
-    doubleQuantization: Bool = false, tablePerRow: Bool = false
+    doubleQuantization: Bool = false, tablePerRow: Bool = false, actOrder: ActivationOrder = .none,
+    damping: Float = 0.01, grid: Grid = .affine
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -43,6 +63,9 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.rangeSearch = rangeSearch
     self.doubleQuantization = doubleQuantization
     self.tablePerRow = tablePerRow
+    self.actOrder = actOrder
+    self.damping = damping
+    self.grid = grid
   }
 
   /// An option's name, as the command line spells it.
@@ -59,6 +82,12 @@ public struct QuantizationOptions: Sendable, Equatable {
     case doubleQuantization = "double-quantization"
     /// `tablePerRow`.
     case tablePerRow = "table-per-row"
+    /// `actOrder`.
+    case actOrder = "act-order"
+    /// `damping`.
+    case damping
+    /// `grid`.
+    case grid
   }
 
   /// Whether `self` and `other` agree in the option called `name`.
@@ -70,6 +99,9 @@ public struct QuantizationOptions: Sendable, Equatable {
     case .rangeSearch: rangeSearch == other.rangeSearch
     case .doubleQuantization: doubleQuantization == other.doubleQuantization
     case .tablePerRow: tablePerRow == other.tablePerRow
+    case .actOrder: actOrder == other.actOrder
+    case .damping: damping == other.damping
+    case .grid: grid == other.grid
     }
   }
 }

@@ -60,6 +60,14 @@ extension Matrix {
     }
   }
 
+  /// The matrix with 0 in some columns.
+  func settingToZero(columns chosen: [Int]) -> Matrix {
+    guard !chosen.isEmpty else { return self }
+    var result = self
+    for row in 0..<rows { for column in chosen { result[row, column] = 0 } }
+    return result
+  }
+
   /// Rows worth handing to a thread at once: some 16 000 weights.
   var rowsPerPart: Int { max(1, 16_384 / columns) }
 }

@@ -64,10 +64,18 @@ struct AffineGrid: Equatable {
 
   /// Writes the code of the nearest value for each weight.
   func round(_ weights: UnsafeBufferPointer<Float>, into codes: UnsafeMutablePointer<UInt8>) {
-    for index in 0..<weights.count {
-      let code = min(max(weights[index] / scale + zero, lowest), highest)
-      codes[index] = UInt8(truncatingIfNeeded: Int32(code + 0.5))
-    }
+    for index in 0..<weights.count { codes[index] = code(weights[index]) }
+  }
+
+  /// What a code decodes to.
+  @inline(__always)
+  func value(_ code: UInt8) -> Float { scale * (Float(code) - zero) }
+
+  /// The code of the nearest value.
+  @inline(__always)
+  func code(_ weight: Float) -> UInt8 {
+    let code = min(max(weight / scale + zero, lowest), highest)
+    return UInt8(truncatingIfNeeded: Int32(code + 0.5))
   }
 }
 

@@ -25,18 +25,22 @@ struct CodeTable {
   func encode(_ weights: UnsafeBufferPointer<Float>, scale: Float, into codes: UnsafeMutablePointer<UInt8>) {
     // A scale of 0 decodes to 0 whatever the code; x/∞ = 0 then picks the code of 0.
     let divisor = scale == 0 ? .infinity : scale
-    let bits = values.count.trailingZeroBitCount
     thresholds.withUnsafeBufferPointer { thresholds in
-      for index in 0..<weights.count {
-        let weight = weights[index] / divisor
-        var code = 0
-        // Codes are as good as random, so a branch would be mispredicted every other time: add the bit instead.
-        for bit in stride(from: bits - 1, through: 0, by: -1) {
-          let isAbove: UInt8 = thresholds[code + (1 &<< bit) - 1] <= weight ? 1 : 0
-          code &+= Int(isAbove) &<< bit
-        }
-        codes[index] = UInt8(truncatingIfNeeded: code)
-      }
+      for index in 0..<weights.count { codes[index] = code(weights[index] / divisor, thresholds) }
     }
+  }
+
+  /// The code of a weight.
+  func code(_ weight: Float) -> UInt8 { thresholds.withUnsafeBufferPointer { code(weight, $0) } }
+
+  @inline(__always)
+  private func code(_ weight: Float, _ thresholds: UnsafeBufferPointer<Float>) -> UInt8 {
+    var code = 0
+    // Codes are as good as random, so a branch would be mispredicted every other time: add the bit instead.
+    for bit in stride(from: values.count.trailingZeroBitCount - 1, through: 0, by: -1) {
+      let isAbove: UInt8 = thresholds[code + (1 &<< bit) - 1] <= weight ? 1 : 0
+      code &+= Int(isAbove) &<< bit
+    }
+    return UInt8(truncatingIfNeeded: code)
   }
 }
