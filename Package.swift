@@ -24,6 +24,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
@@ -43,18 +44,19 @@ let package = Package(
     library(
       "PithCheckpoints", ["PithModels", "PithWeights", "PithTensors", "PithTokenizers", "PithJSON"]),
     library("PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra"]),
-    library(
-      "PithCompression",
-      [
-        "PithQuantization", "PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithJSON",
-        .product(name: "Crypto", package: "swift-crypto"),
-      ]),
     library("PithGeneration", ["PithModels", "PithTokenizers", "PithTensors"]),
     library(
       "PithEvaluation",
       [
         "PithGeneration", "PithModels", "PithWeights", "PithTokenizers", "PithTensors",
         .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ]),
+    library(
+      "PithCompression",
+      [
+        "PithQuantization", "PithCheckpoints", "PithEvaluation", "PithGeneration", "PithModels", "PithTokenizers",
+        "PithWeights", "PithTensors", "PithJSON",
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
       ]),
     library("Pith", ["PithGeneration", "PithCheckpoints", "PithModels", "PithTokenizers"]),
 

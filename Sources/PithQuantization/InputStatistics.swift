@@ -1,5 +1,6 @@
 import PithLinearAlgebra
 import PithTensors
+import PithWeights
 
 /// What calibration saw at the input of a matrix; the rows themselves are not kept.
 ///
@@ -56,6 +57,30 @@ public struct InputStatistics: Sendable {
       sum += Double(rowSum)
     }
     return sum
+  }
+}
+
+extension InputStatistics {
+  /// The statistics of T·x. Of a rotation's outputs, the magnitudes are those of a normal distribution with the
+  /// variance that H gives, since only H is known of them: the mean √(2/π)·σ, the largest of n values √(2 ln n)·σ.
+  public func transformed(by transform: InputTransform) -> InputStatistics {
+    var result = self
+    // H is symmetric: apply T to its rows, then to the rows of what that gives transposed.
+    result.hessian = transform.apply(transform.apply(hessian).transposed)
+    switch transform {
+    case .permutation, .scale:
+      func mapped(_ values: [Float]) -> [Float] {
+        transform.apply(Matrix(rows: 1, columns: columns, values: values)).values
+      }
+      result.meanMagnitude = mapped(meanMagnitude)
+      result.maxMagnitude = mapped(maxMagnitude)
+    case .rotation:
+      let deviations = (0..<columns).map { (result.hessian[$0, $0] / 2).squareRoot() }
+      let extreme = Float((2 * Elementary.log(Double(max(rows, 2)))).squareRoot())
+      result.meanMagnitude = deviations.map { $0 * (2 / Float.pi).squareRoot() }
+      result.maxMagnitude = deviations.map { $0 * extreme }
+    }
+    return result
   }
 }
 

@@ -9,6 +9,9 @@ public enum QuantizationError: Error, Equatable {
   /// The damping is negative or no number.
   case damping(Float)
 
+  /// Alpha is not from 0 to 1.
+  case alpha(Float)
+
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
 
@@ -40,6 +43,8 @@ extension QuantizationError: CustomStringConvertible {
       "group-size is \(size): choose at least 1, or leave it out for no groups."
     case .damping(let damping):
       "damping is \(damping): choose 0 or more; 0.01 is usual."
+    case .alpha(let alpha):
+      "alpha is \(alpha): choose from 0 to 1; 0.5 is usual."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):

@@ -99,7 +99,9 @@ public struct QuantizationMethod: Sendable {
     if let size = options.groupSize, size < 1 { throw .groupSize(size) }
     if !(options.damping >= 0 && options.damping.isFinite) { throw .damping(options.damping) }
     if options.grid != .affine {
-      guard options.bits == 4 else { throw .bits(options.bits, allowed: 4...4, method: options.grid.rawValue) }
+      guard options.bits == 4 else {
+        throw .bits(options.bits, allowed: 4...4, method: options.grid.rawValue)
+      }
       if options.symmetric { throw .unusedOption(.symmetric, method: options.grid.rawValue) }
     }
   }
@@ -141,7 +143,8 @@ extension QuantizationMethod {
       defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
       calibration: .required, function: observing(GPTQ.quantize)),
     QuantizationMethod(
-      name: "obq", summary: "weight by weight, in each row the one of least harm first; slow: for small matrices",
+      name: "obq",
+      summary: "weight by weight, in each row the one of least harm first; slow: for small matrices",
       paper: "arXiv 2208.11580", bits: 2...8, options: [.groupSize, .symmetric, .rangeSearch, .damping],
       defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
       calibration: .required, function: observing(OptimalBrainQuantization.quantize)),
@@ -163,7 +166,8 @@ extension QuantizationMethod {
 
   /// The function of a method that cannot do without statistics.
   private static func observing(
-    _ quantize: @escaping @Sendable (Matrix, InputStatistics, QuantizationOptions, ThreadPool)
+    _ quantize:
+      @escaping @Sendable (Matrix, InputStatistics, QuantizationOptions, ThreadPool)
       throws(QuantizationError) -> QuantizedMatrix
   ) -> Function {
     { (weight, statistics, options, pool) throws(QuantizationError) in

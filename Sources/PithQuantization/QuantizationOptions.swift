@@ -41,6 +41,12 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// GPTQ: the values that weights can take.
   public var grid: Grid
 
+  /// SmoothQuant: how far outliers move from the inputs into the weights, from 0 to 1.
+  public var alpha: Float
+
+  /// Where random numbers start.
+  public var seed: UInt64
+
   /// The values that GPTQ's weights can take.
   public enum Grid: String, Sendable, CaseIterable {
     /// Evenly spaced integers.
@@ -55,7 +61,7 @@ public struct QuantizationOptions: Sendable, Equatable {
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
     doubleQuantization: Bool = false, tablePerRow: Bool = false, actOrder: ActivationOrder = .none,
-    damping: Float = 0.01, grid: Grid = .affine
+    damping: Float = 0.01, grid: Grid = .affine, alpha: Float = 0.5, seed: UInt64 = 0
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -66,6 +72,8 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.actOrder = actOrder
     self.damping = damping
     self.grid = grid
+    self.alpha = alpha
+    self.seed = seed
   }
 
   /// An option's name, as the command line spells it.
@@ -88,20 +96,17 @@ public struct QuantizationOptions: Sendable, Equatable {
     case damping
     /// `grid`.
     case grid
+    /// `alpha`.
+    case alpha
+    /// `seed`.
+    case seed
   }
 
-  /// Whether `self` and `other` agree in the option called `name`.
+  /// Whether `self` and `other` agree in an option.
   func agrees(with other: QuantizationOptions, in name: Name) -> Bool {
-    switch name {
-    case .bits: bits == other.bits
-    case .groupSize: groupSize == other.groupSize
-    case .symmetric: symmetric == other.symmetric
-    case .rangeSearch: rangeSearch == other.rangeSearch
-    case .doubleQuantization: doubleQuantization == other.doubleQuantization
-    case .tablePerRow: tablePerRow == other.tablePerRow
-    case .actOrder: actOrder == other.actOrder
-    case .damping: damping == other.damping
-    case .grid: grid == other.grid
-    }
+    text(of: name) == other.text(of: name)
   }
+
+  /// Whether a method that can do without calibration is asked to look at it.
+  public var usesCalibration: Bool { false }
 }

@@ -52,6 +52,9 @@ public struct Bytes: Sendable {
     UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory.bytes)[start..<(start + count)])
   }
 
+  /// Lets the system take back the memory of a mapped file's pages; they are read again when they are touched.
+  public func releasePages() { memory.releasePages(start..<(start + count)) }
+
   /// The bytes read as an array of trivial values; the tail that does not fill one is left out.
   public func array<T: BitwiseCopyable>(of type: T.Type = T.self) -> [T] {
     let size = MemoryLayout<T>.stride

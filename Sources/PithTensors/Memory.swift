@@ -26,6 +26,17 @@ final class Memory: @unchecked Sendable {
     isMapped = true
   }
 
+  /// Drops the pages that lie wholly in a range, if they are a file's.
+  func releasePages(_ range: Range<Int>) {
+    #if canImport(Glibc) || canImport(Musl) || canImport(Android) || canImport(Darwin)
+      guard isMapped, let base = bytes.baseAddress else { return }
+      let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+      let first = (range.lowerBound + page - 1) / page * page
+      let last = range.upperBound / page * page
+      if first < last { madvise(base + first, last - first, MADV_DONTNEED) }
+    #endif
+  }
+
   deinit {
     #if canImport(Glibc) || canImport(Musl) || canImport(Android) || canImport(Darwin)
       if isMapped {

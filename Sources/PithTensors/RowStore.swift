@@ -107,7 +107,8 @@ public final class RowStore {
       while done < bytes.count {
         let (start, count) = (bytes.baseAddress! + done, bytes.count - done)
         let moved =
-          writing ? pwrite(file, start, count, off_t(offset + done)) : pread(file, start, count, off_t(offset + done))
+          writing
+          ? pwrite(file, start, count, off_t(offset + done)) : pread(file, start, count, off_t(offset + done))
         if moved < 0, errno == EINTR { continue }
         guard moved > 0 else { return false }
         done += moved

@@ -12,6 +12,14 @@ public struct ModelContents: Sendable {
   /// All names, as they stand in the file.
   public var names: [String] { maps.map(\.name) + vectors.map(\.name) }
 
+  /// The contents of a model.
+  public init(_ model: Model) {
+    switch model {
+    case .decoder(let decoder): self.init(decoder)
+    case .encoder(let encoder): self.init(encoder)
+    }
+  }
+
   /// The contents of a decoder.
   public init(_ decoder: Decoder) {
     let family = decoder.configuration.family

@@ -75,13 +75,21 @@ indirect enum StorageDescription: Equatable, Sendable {
     guard quantization.json["format_version"]?.int == version else {
       throw configuration.bad("'format_version' is not \(version); a newer Pith wrote this model")
     }
-    var descriptions: [String: StorageDescription] = [:]
-    for member in try quantization.object("matrices")?.json.object ?? .empty {
+    guard let matrices = try quantization.object("matrices") else { return [:] }
+    return Dictionary(try all(of: matrices)) { first, _ in first }
+  }
+
+  /// The descriptions that are an object's members, in their order.
+  ///
+  /// - Throws: `CheckpointError` if one is wrong.
+  static func all(of matrices: Fields) throws(CheckpointError) -> [(String, StorageDescription)] {
+    var descriptions: [(String, StorageDescription)] = []
+    for member in matrices.json.object ?? .empty {
       guard member.value.kind == .object else {
-        throw configuration.bad("matrix \(member.key.quoted) is no object")
+        throw matrices.bad("matrix \(member.key.quoted) is no object")
       }
-      descriptions[member.key] = try StorageDescription(
-        Fields(json: member.value, path: configuration.path), depth: 0)
+      descriptions.append(
+        (member.key, try StorageDescription(Fields(json: member.value, path: matrices.path), depth: 0)))
     }
     return descriptions
   }

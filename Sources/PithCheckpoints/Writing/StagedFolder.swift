@@ -11,22 +11,21 @@ public final class StagedFolder {
   private var subfolders: Set<String> = []
   private var isCommitted = false
 
-  /// Makes an empty folder beside `target`.
+  /// Makes an empty folder to be filled.
   ///
   /// Only a model's folder, known by its `config.json`, is ever replaced: a slip of the pen must not cost a home.
   ///
+  /// - Parameters:
+  ///   - target: where the folder will appear.
+  ///   - staging: where it is filled, on the same disk; what is there is removed.
+  ///   - overwrite: whether a model's folder that is there may be replaced.
   /// - Throws: `CheckpointError` if the target exists and may not be overwritten or is no model's folder, or if
-  ///   nothing can be made beside it.
-  public init(_ target: String, overwrite: Bool) throws(CheckpointError) {
-    var target = target
-    while target.count > 1, target.hasSuffix("/") { target.removeLast() }
+  ///   nothing can be made at `staging`.
+  public init(_ target: String, filledAt staging: String, overwrite: Bool) throws(CheckpointError) {
     self.target = target
+    self.staging = staging
     self.overwrite = overwrite
     try Self.check(target, overwrite: overwrite)
-    let url = URL(filePath: target)
-    staging =
-      url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial-\(getpid())").path
-    // What a killed process with this very number left behind.
     try? FileManager.default.removeItem(atPath: staging)
     if mkdir(staging, 0o777) != 0 {
       throw .cannotCreate(
@@ -35,7 +34,10 @@ public final class StagedFolder {
     }
   }
 
-  private static func check(_ target: String, overwrite: Bool) throws(CheckpointError) {
+  /// Whether a folder may appear at `target`.
+  ///
+  /// - Throws: `CheckpointError` if something is there that may not be replaced.
+  public static func check(_ target: String, overwrite: Bool) throws(CheckpointError) {
     guard FileManager.default.fileExists(atPath: target) else { return }
     guard overwrite else {
       throw .cannotCreate(
@@ -109,7 +111,7 @@ public final class StagedFolder {
       mend: "choose another name, or remove what is there")
   }
 
-  private static func sync(_ folder: String) {
+  static func sync(_ folder: String) {
     let descriptor = open(folder, O_RDONLY)
     if descriptor >= 0 {
       fsync(descriptor)

@@ -40,6 +40,12 @@ public struct LanguageEvaluation: Sendable {
     windows = Array((whole.isEmpty ? [tokens] : whole).prefix(maxWindows ?? .max))
   }
 
+  /// Windows of at least two tokens each, as they are.
+  public init(windows: [[Int32]]) {
+    precondition(!windows.isEmpty && windows.allSatisfy { $0.count >= 2 }, "a prediction needs two tokens")
+    self.windows = windows
+  }
+
   /// Reads the windows with a model, and with a reference beside it.
   ///
   /// - Precondition: both models know all tokens of the windows, and have one vocabulary.

@@ -16,6 +16,9 @@ public struct ModelSize: Sendable, Equatable {
   /// Stored bits per weight of the whole model.
   public var bitsPerWeightOfModel: Double { Double(bytes) * 8 / Double(max(1, parameters)) }
 
+  /// Nothing.
+  public init() {}
+
   /// The size of a model.
   public init(_ model: some Transformer) {
     var (packedBytes, packedWeights) = (0, 0)

@@ -144,7 +144,9 @@ public struct Observation: Operations {
 
   /// Shows the maps and their input to the observer, and multiplies with what it puts in their place.
   public func project(_ x: Value, _ maps: [Linear]) -> [Value] {
-    guard !machine.isEnded else { return maps.map { map in value(map.weight.rows) { _ in Matrix(rows: 0, columns: map.weight.rows) } } }
+    guard !machine.isEnded else {
+      return maps.map { map in value(map.weight.rows) { _ in Matrix(rows: 0, columns: map.weight.rows) } }
+    }
     guard let replacement = observer(maps, Input(value: x)) else {
       machine.isEnded = true
       return project(x, maps)

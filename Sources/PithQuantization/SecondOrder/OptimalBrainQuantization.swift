@@ -61,7 +61,8 @@ enum OptimalBrainQuantization {
       let position: Int
       if let order {
         position = left.firstIndex(of: order[count - left.count])!
-      } else if let outside = left.firstIndex(where: { abs(error($0)) > Double(grid($0).scale) / 2 * 1.0001 }) {
+      } else if let outside = left.firstIndex(where: { abs(error($0)) > Double(grid($0).scale) / 2 * 1.0001 })
+      {
         position = outside
       } else {
         position = left.indices.min { a, b in

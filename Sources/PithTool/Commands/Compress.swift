@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Pith
 import PithCompression
 import PithEvaluation
@@ -10,12 +11,31 @@ struct Compress: ParsableCommand {
     abstract: "Makes a model smaller.",
     discussion: """
       Writes a folder that appears whole or not at all: packed weights in safetensors, configuration, tokenizer, \
-      checksums. The methods, none of which needs data:
+      checksums, and the report card pith.json. A run that was killed goes on with --resume.
+
+      Methods that quantize (those with * need a text, --calibration):
 
       \(QuantizationMethod.all.map(Compress.line).joined(separator: "\n"))
 
+      Methods that prepare inputs; alone, the quantizer in parentheses follows:
+
+      \(InputTransformMethod.all.map(Compress.line).joined(separator: "\n"))
+
         pith compress model.gguf -o small
-        pith compress model -o smaller --method kmeans --bits 3 --group-size 0 --table-per-row
+        pith compress model -o small --method gptq --bits 3 --calibration notes.txt
+        pith compress model -o small --recipe recipe.yaml --calibration self --explain
+
+      A recipe says more than one step, and where each applies:
+
+        embedding-bits: 8
+        steps:
+          - method: rotate
+          - method: gptq
+            bits: 4
+            group-size: 64
+          - method: gptq
+            bits: 3
+            layers: {roles: [gate, up], indices: 4-25}
       """)
 
   @OptionGroup var model: ModelArguments
@@ -23,82 +43,151 @@ struct Compress: ParsableCommand {
   @Option(name: .shortAndLong, help: "The folder that is written.")
   var output: String
 
-  @Option(help: "\(QuantizationMethod.all.map(\.name).joined(separator: ", ")).")
-  var method = "rtn"
+  @Option(help: "A method of the list above (default: rtn).")
+  var method: String?
 
-  @Option(help: "Bits per weight (default: 4).")
-  var bits: Int?
+  @Option(help: "A YAML file with the steps.")
+  var recipe: String?
 
-  @Option(help: "Columns that share a scale; 0 for one scale per row (default: 64).")
-  var groupSize: Int?
+  @OptionGroup(title: "Method options") var options: MethodArguments
 
-  @Flag(help: "rtn: a range around zero, without stored zero points.")
-  var symmetric = false
+  @OptionGroup(title: "Calibration") var calibration: CalibrationArguments
 
-  @Option(help: "rtn: how a group's range is chosen: minmax, or mse or p2.4 to search for the least error.")
-  var rangeSearch: RangeSearch?
+  @Option(help: "Bits of the embedding and the output head, 2–8; 0 to leave them as they are (default: 8).")
+  var embeddingBits: Int?
 
-  @Flag(help: "nf4, af4: quantize the scales too, from 32 bits to 8.")
-  var doubleQuantization = false
+  @Option(help: "Memory for calibration rows, such as 500MB; the rest lies in a file beside the output.")
+  var memory: String = "900MB"
 
-  @Flag(help: "kmeans, percentile: a table for each row instead of one for the matrix.")
-  var tablePerRow = false
+  @Flag(help: "Say what would happen to each matrix, how large the result would be, and stop.")
+  var explain = false
 
-  @Option(help: "Bits of the embedding and the output head, 2–8; 0 to leave them as they are.")
-  var embeddingBits = 8
+  @Flag(help: "Go on with a run that was killed.")
+  var resume = false
 
-  @Flag(help: "Replace the output if it exists.")
+  @Flag(help: "Replace the output if it exists; compress a model that is compressed already.")
   var force = false
+
+  @Flag(help: "Leave quality and speed out of the report card.")
+  var skipMeasuring = false
+
+  func validate() throws {
+    if method != nil, recipe != nil { throw ValidationError("Give --method or --recipe, not both.") }
+    if recipe != nil, !options.isEmpty { throw ValidationError("Options of methods belong in the recipe.") }
+    if recipe != nil, embeddingBits != nil { throw ValidationError("embedding-bits belongs in the recipe.") }
+    if Format.bytes(memory) == nil { throw ValidationError("--memory must be a size such as 500MB or 2GB.") }
+  }
+
+  func run() throws {
+    let recipe = try readRecipe()
+    let source = try Checkpoint(path: model.model)
+    let pool = ThreadPool(threads: model.threads ?? ThreadPool.availableCores)
+    if explain {
+      let explanation = try Explanation(
+        recipe, source, tokens: calibration.calibrationTokens, memory: Format.bytes(memory)!, on: pool)
+      show(explanation)
+      return
+    }
+    let compression = try Compression(
+      recipe,
+      calibration: try recipe.needsCalibration || calibration.text != nil
+        ? calibration.load(source, pool) : nil,
+      memory: Format.bytes(memory)!)
+    var progress: Progress?
+    let card = try compression.run(
+      source, to: output, Compression.Settings(overwrite: force, resumes: resume, measures: !skipMeasuring),
+      on: pool
+    ) { done, total in
+      if progress == nil { progress = Progress("compress", total: total) }
+      progress?.update(done)
+    }
+    report(card)
+  }
+
+  /// The recipe of the file, or that of one step.
+  private func readRecipe() throws -> Recipe {
+    if let recipe { return try Recipe(yaml: try readText(recipe, for: "--recipe")) }
+    let name = method ?? "rtn"
+    guard let method = Recipe.Method.named(name) else {
+      let known = Recipe.Method.all.map(\.name).joined(separator: ", ")
+      throw Failure.usage("--method \(name) is not one that Pith knows; choose one of \(known).")
+    }
+    let seeded =
+      method.options.contains(.seed) ? [(QuantizationOptions.Name.seed, "\(calibration.seed)")] : []
+    return try Recipe(
+      method: method, options: options.given + seeded,
+      embeddingBits: embeddingBits == 0 ? nil : embeddingBits ?? 8)
+  }
+
+  private func report(_ card: ReportCard) {
+    if model.json {
+      var report = card.json
+      report["output"] = .string(output)
+      report["peak_memory_bytes"] = .int(PeakMemory.bytes)
+      Output.json(report)
+      return
+    }
+    for matrix in card.troubled { for note in matrix.notes { Output.say("note: \(matrix.name): \(note)") } }
+    let bits = card.size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in the layers, " } ?? ""
+    Output.result(
+      "\(output): \(card.matrices.count) matrices, \(bits)\(Format.megabytes(card.size.bytes)) in all")
+    if let quality = card.quality, let original = card.originalPerplexity,
+      let divergence = quality.klDivergence
+    {
+      Output.result(
+        "perplexity \(Format.number(quality.perplexity)) against \(Format.number(original)) of the original, KL divergence "
+          + "\(Format.number(divergence, 4)) nats, on \(quality.windows) windows of the text that calibration did not read"
+      )
+    }
+    if let cosine = card.cosine {
+      Output.result("cosine to the original's states: \(Format.number(cosine, 4))")
+    }
+  }
+
+  private func show(_ explanation: Explanation) {
+    if model.json {
+      Output.json([
+        "matrices": .array(
+          explanation.lines.map { line in
+            [
+              "name": .string(line.entry.name), "steps": .string(line.entry.summary),
+              "storage": .string(line.storage),
+              "bytes": .int(line.bytes), "seconds": .double(line.seconds),
+            ]
+          }),
+        "size_bytes": .int(explanation.bytes), "bits_per_weight": .double(explanation.bitsPerWeight),
+        "seconds": .double(explanation.seconds), "peak_memory_bytes": .int(explanation.peakMemory),
+      ])
+      return
+    }
+    var table = Table(["matrix", "steps", "storage", "MB before", "MB after"])
+    for line in explanation.lines {
+      table.add([
+        line.entry.name, line.entry.summary, line.storage, Format.number(Double(line.entry.bytes) / 1e6, 3),
+        Format.number(Double(line.bytes) / 1e6, 3),
+      ])
+    }
+    Output.result(table.text)
+    Output.result(
+      "\n\(Format.megabytes(explanation.bytes)) in all, \(Format.number(explanation.bitsPerWeight, 3)) bits per weight in the layers; "
+        + "about \(Format.duration(explanation.seconds)) and at most \(Format.megabytes(explanation.peakMemory)) of memory"
+    )
+  }
 
   private static func line(_ method: QuantizationMethod) -> String {
     let bits =
       method.bits.count == 1
       ? "\(method.bits.lowerBound) bits" : "\(method.bits.lowerBound)–\(method.bits.upperBound) bits"
-    return
-      "  \(method.name)\(String(repeating: " ", count: 12 - method.name.count))\(bits): \(method.summary)"
+    return line(method.name + (method.calibration == .required ? "*" : ""), "\(bits): \(method.summary)")
   }
 
-  func run() throws {
-    guard let method = QuantizationMethod.named(method) else {
-      let known = QuantizationMethod.all.map(\.name).joined(separator: ", ")
-      throw Failure.usage("--method \(self.method) is not one that Pith knows; choose one of \(known).")
-    }
-    var options = method.defaults
-    if let bits { options.bits = bits }
-    if let groupSize { options.groupSize = groupSize == 0 ? nil : groupSize }
-    if symmetric { options.symmetric = true }
-    if let rangeSearch { options.rangeSearch = rangeSearch }
-    if doubleQuantization { options.doubleQuantization = true }
-    if tablePerRow { options.tablePerRow = true }
-    let compression = try Compression(
-      method, options, embeddingBits: embeddingBits == 0 ? nil : embeddingBits)
+  private static func line(_ method: InputTransformMethod) -> String {
+    line(
+      method.name + (method.calibration == .required ? "*" : ""),
+      "\(method.summary) (\(method.quantizer.name))")
+  }
 
-    let source = try Checkpoint(path: model.model)
-    let pool = ThreadPool(threads: model.threads ?? ThreadPool.availableCores)
-    var progress: Progress?
-    let summary = try compression.run(source, to: output, overwrite: force, on: pool) { done, total in
-      if progress == nil { progress = Progress("compress", total: total) }
-      progress?.update(done)
-    }
-    let size =
-      switch try Checkpoint(path: output).model() {
-      case .decoder(let decoder): ModelSize(decoder)
-      case .encoder(let encoder): ModelSize(encoder)
-      }
-    if model.json {
-      var report: JSONValue = [
-        "model": .string(model.model), "output": .string(output), "method": .string(method.name),
-      ]
-      report.add(size)
-      report["peak_memory_bytes"] = .int(PeakMemory.bytes)
-      Output.json(report)
-    } else {
-      let bits = size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in the layers, " } ?? ""
-      Output.result(
-        "\(output): \(summary.matrices) matrices from \(Format.megabytes(summary.bytesBefore)) to "
-          + "\(Format.megabytes(summary.bytesAfter)), \(bits)\(Format.megabytes(size.bytes)) in all")
-    }
+  private static func line(_ name: String, _ text: String) -> String {
+    "  \(name)\(String(repeating: " ", count: max(1, 13 - name.count)))\(text)"
   }
 }
-
-extension RangeSearch: ExpressibleByArgument {}

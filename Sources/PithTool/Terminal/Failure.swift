@@ -25,6 +25,8 @@ struct Failure: Error {
     case let error as Failure: failure = error
     case let error as CheckpointError: failure = Failure(sentence: error.description, code: error.exitCode)
     case let error as QuantizationError: failure = .usage(error.description)
+    case let error as RecipeError: failure = .usage(error.description)
+    case let error as CalibrationError: failure = .data(error.description)
     case let error as CompressionError: failure = .data(error.description)
     case let error as TokenizerError: failure = .data(error.description)
     case let error as ChatTemplateError: failure = .data(error.description)

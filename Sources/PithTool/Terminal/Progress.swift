@@ -23,7 +23,8 @@ final class Progress {
     if let last, now - last < pause, done < total { return }
     last = now
     let left = elapsed / .seconds(1) * Double(total - done) / Double(max(1, done))
-    let remaining = done < total ? ", \(Self.time(left)) left" : ", \(Self.time(elapsed / .seconds(1)))"
+    let remaining =
+      done < total ? ", \(Format.duration(left)) left" : ", \(Format.duration(elapsed / .seconds(1)))"
     if isTerminal {
       let filled = 24 * done / total
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
@@ -32,9 +33,5 @@ final class Progress {
     } else {
       Output.say("\(title): \(done)/\(total)\(remaining)")
     }
-  }
-
-  private static func time(_ seconds: Double) -> String {
-    seconds < 90 ? "\(Int(seconds.rounded(.up))) s" : "\(Int((seconds / 60).rounded(.up))) min"
   }
 }

@@ -1,0 +1,114 @@
+import PithCheckpoints
+import PithModels
+import PithQuantization
+import PithTensors
+import PithWeights
+
+/// A whole model through a recipe, into a new checkpoint.
+///
+///     let recipe = try Recipe(steps: [Recipe.Step(.named("gptq")!)])
+///     let compression = Compression(recipe, calibration: calibration)
+///     let result = try compression.run(Checkpoint(path: "model.gguf"), to: "small", on: pool)
+///
+/// Where a step needs calibration, its tokens go through the model once, layer by layer; each matrix is compressed
+/// when they reach it, and what comes after sees what the compressed one made of them. Each group of matrices is
+/// written as soon as it is done, so a run can be resumed.
+public struct Compression: Sendable {
+  /// The memory that calibration rows may take by default, in bytes.
+  public static let defaultMemory = 900_000_000
+
+  let recipe: Recipe
+  let calibration: Calibration?
+  let memory: Int
+
+  /// What a compression is told on the way.
+  public struct Settings: Sendable {
+    /// Whether what is at the output may be replaced.
+    public var overwrite = false
+    /// Whether to go on with unfinished work.
+    public var resumes = false
+    /// Whether the report card says how good and how fast the output is.
+    public var measures = true
+
+    /// Settings, all as they usually are.
+    public init(overwrite: Bool = false, resumes: Bool = false, measures: Bool = true) {
+      self.overwrite = overwrite
+      self.resumes = resumes
+      self.measures = measures
+    }
+  }
+
+  /// A compression.
+  ///
+  /// - Parameters:
+  ///   - calibration: what the model reads, for recipes that need it.
+  ///   - memory: what calibration rows may take; the rest lies in a file beside the output.
+  /// - Throws: `RecipeError.needsCalibration` if a step needs a text and there is none.
+  public init(_ recipe: Recipe, calibration: Calibration? = nil, memory: Int = defaultMemory)
+    throws(RecipeError)
+  {
+    if calibration == nil, let step = recipe.steps.first(where: \.needsCalibration) {
+      throw .needsCalibration(step.method.name)
+    }
+    self.recipe = recipe
+    self.calibration = calibration
+    self.memory = memory
+  }
+
+  /// Compresses a checkpoint; the output folder appears when all is done.
+  ///
+  /// - Parameters:
+  ///   - source: the model.
+  ///   - output: where the folder will appear.
+  ///   - pool: the threads that share the work.
+  ///   - progress: called with how many matrices of how many are done.
+  /// - Returns: the report card, which is also in the folder.
+  /// - Throws: `CheckpointError`, `RecipeError` for a step that matches nothing, or `CompressionError` naming the
+  ///   matrix that a method could not take.
+  public func run(
+    _ source: Checkpoint, to output: String, _ settings: Settings = Settings(), on pool: ThreadPool,
+    progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws -> ReportCard {
+    let model = try source.model()
+    let contents = ModelContents(model)
+    if !settings.overwrite, let (name, map) = contents.maps.first(where: { $0.map.weight.isPithPacked }) {
+      throw CheckpointError.badData(
+        path: source.path, fault: "the model is already compressed ('\(name)' is \(map.weight.summary))",
+        mend: "compress the original, or pass --force to compress what its weights decode to")
+    }
+    let plan = try Plan(recipe, for: contents)
+    let job = Job(source, contents, recipe, calibration, pool)
+    let workspace = try Workspace(
+      output, job: job.json, resumes: settings.resumes, overwrite: settings.overwrite)
+    let run = CompressionRun(
+      model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
+      progress: progress)
+    let clock = ContinuousClock()
+    let start = clock.now
+    try run.compressAll(calibration, memory: memory)
+    let seconds = (clock.now - start) / .seconds(1)
+
+    let folder = try workspace.stage()
+    let matrices = contents.maps.map { name, map in (name, run.compressed[name] ?? map.weight) }
+    let files = try folder.writeCheckpoint(
+      matrices: matrices, vectors: ModelContents(run.model).vectors,
+      configuration: try source.huggingFaceConfiguration(), files: try source.companionFiles())
+    var card = ReportCard(job: job, reports: run.reports, seconds: seconds)
+    try card.measure(folder.path(of: ""), against: model, calibration, on: pool, quality: settings.measures)
+    try Checksums.write(files, in: folder)
+    try folder.write(card.json.serialized(.pretty), to: ReportCard.file)
+    try folder.commit()
+    workspace.finish()
+    return card
+  }
+}
+
+extension StoredMatrix {
+  /// Whether the matrix is in one of Pith's own storages.
+  fileprivate var isPithPacked: Bool {
+    switch self {
+    case .dense, .blocks: false
+    default: true
+    }
+  }
+}

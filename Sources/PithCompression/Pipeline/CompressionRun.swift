@@ -1,0 +1,133 @@
+import PithCheckpoints
+import PithModels
+import PithQuantization
+import PithTensors
+import PithWeights
+
+/// The way of one model through the groups of its plan.
+final class CompressionRun {
+  /// The model; its norms change where scalings of inputs become theirs.
+  private(set) var model: Model
+  let plan: Plan
+  let workspace: Workspace
+  let compressor: GroupCompressor
+  let progress: (_ done: Int, _ total: Int) -> Void
+
+  /// The matrices in their new storages, by name.
+  private(set) var compressed: [String: StoredMatrix] = [:]
+  private(set) var reports: [MatrixReport] = []
+  private var seen = 0
+  private var failure: (any Error)?
+
+  init(
+    model: Model, plan: Plan, workspace: Workspace, compressor: GroupCompressor,
+    progress: @escaping (_ done: Int, _ total: Int) -> Void
+  ) {
+    self.model = model
+    self.plan = plan
+    self.workspace = workspace
+    self.compressor = compressor
+    self.progress = progress
+  }
+
+  /// Compresses everything that the plan says.
+  func compressAll(_ calibration: Calibration?, memory: Int) throws {
+    if let calibration, plan.entries.contains(where: \.needsCalibration) {
+      try observe(calibration, memory: memory)
+    }
+    for map in model.maps where compressed[plan[map.place].name] == nil && plan[map.place].quantizer != nil {
+      _ = try group([map], nil)
+    }
+  }
+
+  /// Sends the calibration tokens through the model, which is compressed under their feet.
+  private func observe(_ calibration: Calibration, memory: Int) throws {
+    let batch = Batch(calibration.sequences.enumerated().map { (sequence: $0, position: 0, tokens: $1) })
+    let budget = RowBudget(bytes: memory, folder: workspace.parent)
+    let observer = { (maps: [Linear], input: Observation.Input) -> Observation.Replacement? in
+      do { return try self.group(maps, input) } catch {
+        self.failure = error
+        return nil
+      }
+    }
+    switch model {
+    case .decoder(let decoder):
+      var run = Observation(
+        batch, decoder.configuration, budget: budget, pool: compressor.pool, observer: observer)
+      _ = decoder.states(batch.tokens, &run)
+    case .encoder(let encoder):
+      var run = Observation(batch, nil, budget: budget, pool: compressor.pool, observer: observer)
+      _ = encoder.states(batch, &run)
+    }
+    if let failure { throw failure }
+  }
+
+  /// Compresses maps that share an input, unless they are done already.
+  private func group(_ maps: [Linear], _ input: Observation.Input?) throws -> Observation.Replacement {
+    let index = seen
+    seen += 1
+    let group: CompressedGroup
+    if let done = try workspace.group(index) {
+      group = done
+    } else {
+      var statistics: InputStatistics?
+      if let input, maps.contains(where: { plan[$0.place].needsCalibration }) {
+        var observer = InputObserver(columns: input.columns)
+        input.forEach { observer.add($0) }
+        statistics = observer.statistics
+      }
+      let made = try compressor.compress(maps, statistics, folds: model.hasNormOfItsOwn(before: maps))
+      if !made.matrices.isEmpty { try workspace.keep(made, as: index) }
+      group = try workspace.group(index) ?? made
+    }
+    for map in maps { for tensor in map.weight.tensors { tensor.bytes.releasePages() } }
+    return apply(group, to: maps)
+  }
+
+  private func apply(_ group: CompressedGroup, to maps: [Linear]) -> Observation.Replacement {
+    for (name, matrix) in group.matrices { compressed[name] = matrix }
+    reports += group.reports
+    if let scale = group.inputScale { model.scaleNorm(before: maps, by: scale) }
+    progress(compressed.count, plan.entries.filter { $0.quantizer != nil }.count)
+    let replaced = maps.map { map in
+      Linear(compressed[plan[map.place].name] ?? map.weight, bias: map.bias, at: map.place)
+    }
+    return Observation.Replacement(maps: replaced, inputScale: group.inputScale)
+  }
+}
+
+extension Model {
+  /// Every matrix once, in the order in which a batch meets them.
+  var maps: [Linear] {
+    switch self {
+    case .decoder(let decoder): decoder.maps
+    case .encoder(let encoder): encoder.maps
+    }
+  }
+
+  /// Whether maps, and nothing else, read what a norm makes.
+  func hasNormOfItsOwn(before maps: [Linear]) -> Bool {
+    guard case .decoder = self else { return false }  // encoders add what their norms make to the residual stream
+    let roles = Set(maps.map(\.place.role))
+    return roles == [.query, .key, .value] || roles == [.gate, .up]
+  }
+
+  /// Multiplies what the norm before maps makes, column by column.
+  mutating func scaleNorm(before maps: [Linear], by scale: [Float]) {
+    guard case .decoder(var decoder) = self, let place = maps.first?.place, let layer = place.layer else {
+      return
+    }
+    if place.role == .gate || place.role == .up {
+      decoder.layers[layer].feedForwardNorm = decoder.layers[layer].feedForwardNorm.scaled(by: scale)
+    } else {
+      decoder.layers[layer].attentionNorm = decoder.layers[layer].attentionNorm.scaled(by: scale)
+    }
+    self = .decoder(decoder)
+  }
+}
+
+extension Norm {
+  fileprivate func scaled(by scale: [Float]) -> Norm {
+    Norm(kind, weight: zip(weight, scale).map { $0 * $1 }, epsilon: epsilon)
+  }
+}

@@ -1,0 +1,76 @@
+import PithCheckpoints
+import PithModels
+import PithQuantization
+
+/// Which steps of a recipe each matrix of a model goes through.
+public struct Plan: Sendable {
+  /// What happens to one matrix.
+  public struct Entry: Sendable {
+    /// The matrix's name in the file.
+    public let name: String
+    /// Where it stands.
+    public let place: Place
+    /// Outputs.
+    public let rows: Int
+    /// Inputs.
+    public let columns: Int
+    /// Its bytes as it came.
+    public let bytes: Int
+    /// The preparing steps, in order.
+    public let transforms: [Recipe.Step]
+    /// The step that gives it its storage; nil to leave it as it is.
+    public let quantizer: Recipe.Step?
+
+    /// Whether calibration must see the matrix's input.
+    var needsCalibration: Bool {
+      quantizer != nil && (transforms + [quantizer!]).contains(where: \.needsCalibration)
+    }
+
+    /// The steps in a few words.
+    public var summary: String {
+      quantizer.map { (transforms + [$0]).map(\.summary).joined(separator: " → ") } ?? "as it is"
+    }
+  }
+
+  /// One entry per matrix, in the order of the model.
+  public let entries: [Entry]
+
+  private let positions: [Place: Int]
+
+  /// The plan of a recipe for a model.
+  ///
+  /// - Throws: `RecipeError.matchesNothing` for a step that applies to no matrix.
+  public init(_ recipe: Recipe, for contents: ModelContents) throws(RecipeError) {
+    for (index, step) in recipe.steps.enumerated() {
+      guard contents.maps.contains(where: { step.layers.contains($0.map.place, name: $0.name) }) else {
+        throw .matchesNothing(index + 1, step.layers.description)
+      }
+    }
+    let entries = contents.maps.map { name, map in
+      let matching = recipe.steps.filter { $0.layers.contains(map.place, name: name) }
+      var transforms = matching.filter { if case .transform = $0.method { true } else { false } }
+      var quantizer = matching.last { if case .quantizer = $0.method { true } else { false } }
+      if quantizer == nil {
+        transforms = []
+        if map.place.role == .embedding || map.place.role == .head {
+          quantizer = recipe.embeddingBits.map(Self.embeddingStep)
+        }
+      }
+      return Entry(
+        name: name, place: map.place, rows: map.weight.rows, columns: map.weight.columns,
+        bytes: map.weight.byteCount, transforms: transforms, quantizer: quantizer)
+    }
+    self.entries = entries
+    positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.place, $0) })
+  }
+
+  /// The entry of a place.
+  subscript(place: Place) -> Entry { entries[positions[place]!] }
+
+  /// Embeddings are rounded to nearest in groups of 64.
+  private static func embeddingStep(bits: Int) -> Recipe.Step {
+    Recipe.Step(
+      .quantizer(.named("rtn")!), options: QuantizationOptions(bits: bits, groupSize: 64),
+      layers: LayerSelection(roles: [.embedding, .head]))
+  }
+}

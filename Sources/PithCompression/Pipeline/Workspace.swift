@@ -1,0 +1,134 @@
+import Foundation
+import PithCheckpoints
+import PithJSON
+import PithTensors
+
+/// The folder beside an output in which unfinished work is kept: the job, and a file for each group of matrices that is done.
+/// Every file appears whole or not at all, so a run that was killed at any moment can go on.
+final class Workspace {
+  /// Where the output will appear.
+  let output: String
+
+  private let folder: String
+  private let overwrite: Bool
+  private var lock: Int32 = -1
+  private var isKept: Bool
+
+  /// Begins or continues work.
+  ///
+  /// - Parameters:
+  ///   - job: what the output depends on.
+  ///   - resumes: whether to go on with work that lies there.
+  ///   - overwrite: whether what is there may be replaced, unfinished work at once and an output in the end.
+  /// - Throws: `CheckpointError` if the output exists and may not be replaced, another process is at it, there is
+  ///   unfinished work of which it is not clear what to do with, or it is that of another job.
+  init(_ output: String, job: JSONValue, resumes: Bool, overwrite: Bool) throws {
+    var output = output
+    while output.count > 1, output.hasSuffix("/") { output.removeLast() }
+    self.output = output
+    self.overwrite = overwrite
+    let url = URL(filePath: output)
+    folder = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial").path
+    isKept = false
+    try StagedFolder.check(output, overwrite: overwrite)
+    if mkdir(folder, 0o777) != 0, errno != EEXIST {
+      throw CheckpointError.cannotCreate(
+        path: output, fault: String(cString: strerror(errno)).lowercased(),
+        mend: "choose a place that can be written to")
+    }
+    lock = open(folder + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      isKept = true
+      throw CheckpointError.cannotCreate(
+        path: output, fault: "another process is writing it", mend: "wait for it, or choose another name")
+    }
+    try settle(job, resumes: resumes)
+  }
+
+  deinit {
+    if !isKept { try? FileManager.default.removeItem(atPath: folder) }
+    if lock >= 0 { close(lock) }
+  }
+
+  /// Takes up unfinished work, or removes it, or refuses.
+  private func settle(_ job: JSONValue, resumes: Bool) throws {
+    let path = folder + "/job.json"
+    let known = FileManager.default.contents(atPath: path)
+    let doneFiles = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+      $0.hasSuffix(Self.suffix)
+    }
+    if let known, !doneFiles.isEmpty {
+      isKept = true
+      if resumes {
+        try compare(job, known)
+        return
+      }
+      guard overwrite else {
+        throw CheckpointError.cannotCreate(
+          path: output,
+          fault: "unfinished work on it lies beside it (\(doneFiles.count) groups of matrices are done)",
+          mend: "pass --resume to go on with it, or --force to begin anew")
+      }
+    }
+    for file in doneFiles { try FileManager.default.removeItem(atPath: folder + "/" + file) }
+    do { try Data(job.serialized(.pretty)).write(to: URL(filePath: path), options: .atomic) } catch {
+      throw CheckpointError.io(
+        path: output, fault: "unfinished work cannot be recorded beside it",
+        mend: "free some space or choose another place")
+    }
+    isKept = false
+  }
+
+  private func compare(_ job: JSONValue, _ known: Data) throws {
+    let bytes = Bytes(copying: [UInt8](known))
+    guard let json = bytes.withUnsafeBytes({ try? JSON(parsing: $0) }) else {
+      throw CheckpointError.badData(
+        path: folder + "/job.json", fault: "it is damaged", mend: "pass --force to begin anew")
+    }
+    let before = JSONValue(json)
+    guard case .object(let members) = job else { return }
+    let different = members.filter { before[$0.name]?.text() != $0.value.text() }.map(\.name)
+    guard different.isEmpty else {
+      throw CheckpointError.cannotCreate(
+        path: output,
+        fault:
+          "the unfinished work beside it was begun with another \(different.joined(separator: " and another "))",
+        mend: "resume with the same, or pass --force without --resume to begin anew")
+    }
+  }
+
+  /// The folder that the output will be in.
+  var parent: String { URL(filePath: folder).deletingLastPathComponent().path }
+
+  private static let suffix = ".group.safetensors"
+
+  private func path(of group: Int) -> String { "\(folder)/\(group)\(Self.suffix)" }
+
+  /// A group that is done; nil if it is not.
+  ///
+  /// - Throws: `CheckpointError` if its file is damaged.
+  func group(_ index: Int) throws -> CompressedGroup? {
+    guard let (matrices, remarks) = try MatrixFile.read(path(of: index)) else { return nil }
+    return CompressedGroup(matrices: matrices, remarks: remarks)
+  }
+
+  /// Keeps a group; once one is kept, the work outlives this run.
+  ///
+  /// - Throws: `CheckpointError` if it cannot be written.
+  func keep(_ group: CompressedGroup, as index: Int) throws {
+    try MatrixFile.write(
+      group.matrices.map { ($0.name, $0.matrix) }, remarks: group.remarks, to: path(of: index),
+      shownAs: output)
+    isKept = true
+  }
+
+  /// The folder that the output is put together in.
+  ///
+  /// - Throws: `CheckpointError` if it cannot be made.
+  func stage() throws(CheckpointError) -> StagedFolder {
+    try StagedFolder(output, filledAt: folder + "/output", overwrite: overwrite)
+  }
+
+  /// The output is in its place: nothing else need be kept.
+  func finish() { isKept = false }
+}

@@ -1,0 +1,39 @@
+import PithQuantization
+
+extension Recipe {
+  /// The recipe of one method; one that prepares is followed by its usual quantizer. Options go to the step that reads
+  /// them.
+  ///
+  /// - Throws: `RecipeError` if neither step reads an option, or a value is none of it.
+  public init(
+    method: Method, options: [(name: QuantizationOptions.Name, text: String)], embeddingBits: Int? = 8
+  ) throws(RecipeError) {
+    var steps = [Step(method)]
+    if case .transform(let transform) = method {
+      steps.append(
+        Step(.quantizer(.named(transform.quantizer.name)!), options: transform.quantizer.options))
+    }
+    for (name, text) in options {
+      guard let index = steps.firstIndex(where: { $0.method.options.contains(name) }) else {
+        throw .unusedOption(name, method: method.name)
+      }
+      do throws(QuantizationOptions.ValueError) { try steps[index].options.set(name, to: text) } catch {
+        throw .value(error.description)
+      }
+    }
+    for step in steps {
+      do throws(QuantizationError) { try step.check() } catch { throw .value(error.description) }
+    }
+    try self.init(steps: steps, embeddingBits: embeddingBits)
+  }
+}
+
+extension Recipe.Step {
+  /// Checks the options against the method.
+  func check() throws(QuantizationError) {
+    switch method {
+    case .quantizer(let method): try method.check(options)
+    case .transform(let method): try method.check(options)
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import PithCheckpoints
+import PithEvaluation
+import PithGeneration
+import PithJSON
+import PithModels
+import PithTensors
+
+/// What a compression did, what it made, and how good and fast that is: `pith.json` beside the weights.
+public struct ReportCard: Sendable {
+  /// The file's name.
+  public static let file = "pith.json"
+
+  /// One report per compressed matrix.
+  public let matrices: [MatrixReport]
+  /// How long the methods took, in seconds.
+  public let seconds: Double
+  /// What the output weighs.
+  public private(set) var size = ModelSize()
+  /// Quality on text that calibration did not read, against the original; nil without such text.
+  public private(set) var quality: LanguageQuality?
+  /// The mean cosine of an encoder's states to the original's; nil for a decoder, or without text.
+  public private(set) var cosine: Double?
+  /// The original's perplexity on the same text.
+  public private(set) var originalPerplexity: Double?
+  /// Speeds of a decoder.
+  public private(set) var speed: GenerationSpeed?
+
+  private let job: Job
+
+  init(job: Job, reports: [MatrixReport], seconds: Double) {
+    self.job = job
+    matrices = reports
+    self.seconds = seconds
+  }
+
+  /// Matrices with numerical trouble.
+  public var troubled: [MatrixReport] { matrices.filter { !$0.notes.isEmpty } }
+
+  /// Measures what lies in a folder against the original.
+  mutating func measure(
+    _ folder: String, against original: Model, _ calibration: Calibration?, on pool: ThreadPool, quality: Bool
+  ) throws {
+    switch (try Checkpoint(path: folder).model(), original) {
+    case (.decoder(let decoder), .decoder(let reference)):
+      size = ModelSize(decoder)
+      guard quality else { return }
+      if let windows = calibration?.heldOut, !windows.isEmpty {
+        self.quality = LanguageEvaluation(windows: windows).measure(decoder, against: reference, pool: pool)
+        originalPerplexity = LanguageEvaluation(windows: windows).measure(reference, pool: pool).perplexity
+      }
+      speed = GenerationBenchmark(promptTokens: 128, newTokens: 32, repetitions: 1).run(decoder, pool: pool)
+    case (.encoder(let encoder), .encoder(let reference)):
+      size = ModelSize(encoder)
+      if quality, let lines = calibration?.heldOut, !lines.isEmpty {
+        cosine = Self.cosine(encoder, reference, lines, pool)
+      }
+    default: break
+    }
+  }
+
+  private static func cosine(_ a: Encoder, _ b: Encoder, _ lines: [[Int32]], _ pool: ThreadPool) -> Double {
+    let batch = Batch(lines.enumerated().map { (sequence: $0, position: 0, tokens: $1) })
+    var run = Inference(batch, pool: pool)
+    let (x, y) = (a.states(batch, &run), b.states(batch, &run))
+    var sum = 0.0
+    for row in 0..<x.rows {
+      var (xy, xx, yy) = (0.0, 0.0, 0.0)
+      for (p, q) in zip(x[row: row], y[row: row]) {
+        xy += Double(p) * Double(q)
+        xx += Double(p) * Double(p)
+        yy += Double(q) * Double(q)
+      }
+      sum += xy / max((xx * yy).squareRoot(), .leastNormalMagnitude)
+    }
+    return sum / Double(max(x.rows, 1))
+  }
+
+  /// The card's document.
+  public var json: JSONValue {
+    var json: JSONValue = [
+      "format": 1, "recipe": job.recipe.json, "model": job.model,
+      "calibration": job.calibration?.json ?? .null,
+      "threads": .int(job.threads), "size_bytes": .int(size.bytes), "parameters": .int(size.parameters),
+      "bits_per_weight_model": .double(size.bitsPerWeightOfModel),
+    ]
+    if let bits = size.bitsPerWeight { json["bits_per_weight"] = .double(bits) }
+    if let quality {
+      json["perplexity"] = .double(quality.perplexity)
+      if let original = originalPerplexity { json["perplexity_original"] = .double(original) }
+      if let divergence = quality.klDivergence { json["kl_divergence"] = .double(divergence) }
+      if let agreement = quality.top1Agreement { json["top1_agreement"] = .double(agreement) }
+    }
+    if let cosine { json["cosine"] = .double(cosine) }
+    if let speed {
+      json["prefill_tokens_per_second"] = .double(speed.prefillTokensPerSecond)
+      json["decode_tokens_per_second"] = .double(speed.decodeTokensPerSecond)
+      json["latency_ms"] = [
+        "p50": .double(speed.latency.milliseconds(percentile: 50)),
+        "p90": .double(speed.latency.milliseconds(percentile: 90)),
+        "p99": .double(speed.latency.milliseconds(percentile: 99)),
+        "max": .double(speed.latency.maxMilliseconds),
+      ]
+    }
+    json["seconds"] = .double(seconds)
+    json["matrices_with_notes"] = .int(troubled.count)
+    json["matrices"] = .array(matrices.map(\.json))
+    return json
+  }
+}

@@ -1,0 +1,75 @@
+extension QuantizationOptions {
+  /// A value that an option cannot have.
+  public struct ValueError: Error, Equatable, CustomStringConvertible {
+    /// The option.
+    public let option: Name
+    /// What was given.
+    public let value: String
+    /// What can be given.
+    public let expected: String
+
+    /// A clause with the fault and the mend.
+    public var description: String { "\(option.rawValue) is '\(value)': give \(expected)." }
+  }
+
+  /// Sets an option from its text, as recipes and the command line give it.
+  ///
+  /// - Throws: `ValueError` if the text is no value of the option; whether a method reads it is checked later.
+  public mutating func set(_ option: Name, to text: String) throws(ValueError) {
+    func fail(_ expected: String) -> ValueError {
+      ValueError(option: option, value: text, expected: expected)
+    }
+    func whole() throws(ValueError) -> Int {
+      guard let value = Int(text) else { throw fail("a whole number") }
+      return value
+    }
+    func number() throws(ValueError) -> Float {
+      guard let value = Float(text), value.isFinite else { throw fail("a number") }
+      return value
+    }
+    func flag() throws(ValueError) -> Bool {
+      guard let value = Bool(text) else { throw fail("true or false") }
+      return value
+    }
+    func choice<T: RawRepresentable<String> & CaseIterable>(_: T.Type) throws(ValueError) -> T {
+      guard let value = T(rawValue: text) else {
+        throw fail("one of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      return value
+    }
+    switch option {
+    case .bits: bits = try whole()
+    case .groupSize:
+      let size = try whole()
+      groupSize = size == 0 ? nil : size
+    case .symmetric: symmetric = try flag()
+    case .rangeSearch: rangeSearch = try choice(RangeSearch.self)
+    case .doubleQuantization: doubleQuantization = try flag()
+    case .tablePerRow: tablePerRow = try flag()
+    case .actOrder: actOrder = try choice(ActivationOrder.self)
+    case .damping: damping = try number()
+    case .grid: grid = try choice(Grid.self)
+    case .alpha: alpha = try number()
+    case .seed:
+      guard let value = UInt64(text) else { throw fail("a whole number, 0 or more") }
+      seed = value
+    }
+  }
+
+  /// An option's value as text, such that `set` gives it back.
+  public func text(of option: Name) -> String {
+    switch option {
+    case .bits: "\(bits)"
+    case .groupSize: "\(groupSize ?? 0)"
+    case .symmetric: "\(symmetric)"
+    case .rangeSearch: rangeSearch.rawValue
+    case .doubleQuantization: "\(doubleQuantization)"
+    case .tablePerRow: "\(tablePerRow)"
+    case .actOrder: actOrder.rawValue
+    case .damping: "\(damping)"
+    case .grid: grid.rawValue
+    case .alpha: "\(alpha)"
+    case .seed: "\(seed)"
+    }
+  }
+}

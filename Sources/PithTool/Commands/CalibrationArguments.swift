@@ -1,0 +1,48 @@
+import ArgumentParser
+import Pith
+import PithCompression
+
+/// The text that a model reads while it is compressed.
+struct CalibrationArguments: ParsableArguments {
+  @Option(
+    name: .customLong("calibration"),
+    help:
+      "A UTF-8 text, lines of JSON with a 'text' (.jsonl), or 'self' for text that the model writes itself.")
+  var text: String?
+
+  @Option(help: "About how many tokens are read.")
+  var calibrationTokens = Calibration.defaultTokens
+
+  @Option(help: "Tokens per window.")
+  var calibrationWindow = Calibration.defaultWindow
+
+  @Option(help: "Which windows are drawn, and where random numbers of methods start.")
+  var seed: UInt64 = 0
+
+  func validate() throws {
+    if calibrationTokens < 1 { throw ValidationError("--calibration-tokens must be at least 1.") }
+    if calibrationWindow < 2 { throw ValidationError("--calibration-window must be at least 2.") }
+  }
+
+  /// Reads the text, or has the model write it.
+  func load(_ source: Checkpoint, _ pool: ThreadPool) throws -> Calibration? {
+    guard let text else { return nil }
+    let model = try source.model()
+    if text == "self" {
+      guard case .decoder(let decoder) = model else {
+        throw Failure.usage("--calibration self: an encoder writes no text; give it a file.")
+      }
+      let window = min(calibrationWindow, decoder.configuration.contextLength)
+      let progress = Progress("write calibration text", total: max(1, calibrationTokens / window))
+      let sequences = SelfCalibration.sequences(
+        decoder, tokens: calibrationTokens, window: window, seed: seed, pool: pool
+      ) { done, _ in progress.update(done) }
+      return Calibration(sequences: sequences, source: "self", seed: seed)
+    }
+    let documents = try CalibrationText.documents(of: try readText(text, for: "--calibration"), named: text)
+    return try Calibration(
+      documents: documents, source: text, tokenizer: try source.tokenizer(), model: model,
+      tokens: calibrationTokens,
+      window: calibrationWindow, seed: seed)
+  }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import PithCompression
+import PithQuantization
+
+/// What a method may be told on the command line; a recipe has the same names as keys.
+struct MethodArguments: ParsableArguments {
+  @Option(help: "Bits per code (default: 4 for most methods).")
+  var bits: String?
+
+  @Option(help: "Columns that share a scale; 0 for one scale per row (default: 64 for most methods).")
+  var groupSize: String?
+
+  @Flag(help: "A range around zero, without stored zero points.")
+  var symmetric = false
+
+  @Option(help: "How a group's range is chosen: minmax, or mse or p2.4 to search for the least error.")
+  var rangeSearch: String?
+
+  @Flag(help: "nf4, af4: quantize the scales too, from 32 bits to 8.")
+  var doubleQuantization = false
+
+  @Flag(help: "kmeans, percentile: a table for each row instead of one for the matrix.")
+  var tablePerRow = false
+
+  @Option(help: "gptq: the order of columns: none, static, stored.")
+  var actOrder: String?
+
+  @Option(help: "gptq: the share of the mean diagonal of H that is added to it (default: 0.01).")
+  var damping: String?
+
+  @Option(help: "gptq: the values of weights: affine, nf4, af4.")
+  var grid: String?
+
+  @Option(help: "smoothquant: how far outliers move into the weights, 0 to 1 (default: 0.5).")
+  var alpha: String?
+
+  /// The options that were given, with their texts.
+  var given: [(QuantizationOptions.Name, String)] {
+    let texts: [(QuantizationOptions.Name, String?)] = [
+      (.bits, bits), (.groupSize, groupSize), (.symmetric, symmetric ? "true" : nil),
+      (.rangeSearch, rangeSearch),
+      (.doubleQuantization, doubleQuantization ? "true" : nil), (.tablePerRow, tablePerRow ? "true" : nil),
+      (.actOrder, actOrder), (.damping, damping), (.grid, grid), (.alpha, alpha),
+    ]
+    return texts.compactMap { name, text in text.map { (name, $0) } }
+  }
+
+  var isEmpty: Bool { given.isEmpty }
+}
