@@ -54,8 +54,8 @@ let package = Package(
     library(
       "PithCompression",
       [
-        "PithQuantization", "PithCheckpoints", "PithEvaluation", "PithGeneration", "PithModels", "PithTokenizers",
-        "PithWeights", "PithTensors", "PithJSON",
+        "PithQuantization", "PithCheckpoints", "PithEvaluation", "PithGeneration", "PithModels",
+        "PithTokenizers", "PithWeights", "PithTensors", "PithJSON",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
       ]),
     library("Pith", ["PithGeneration", "PithCheckpoints", "PithModels", "PithTokenizers"]),
@@ -81,7 +81,7 @@ let package = Package(
       "PithQuantizationTests", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
     tests(
       "PithCompressionTests",
-      ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors"]),
+      ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors", "PithJSON"]),
     tests("PithEvaluationTests", ["PithEvaluation", "PithGeneration", "PithModels"]),
     tests("PithTests", ["Pith"]),
     tests("PithToolTests", ["PithTool", "PithJSON"]),

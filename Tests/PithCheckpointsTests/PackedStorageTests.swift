@@ -103,9 +103,9 @@ struct PackedStorageTests {
   }
 
   private func write(_ matrices: [(name: String, matrix: StoredMatrix)], to folder: String) throws {
-    var writer = try CheckpointWriter(folder, names: matrices.map(\.name) + ["vector"], overwrite: false)
-    for (name, matrix) in matrices { try writer.append(name, matrix) }
-    try writer.append("vector", [1, 2, 3])
-    try writer.finish(configuration: ["model_type": "llama"], files: []) { _, _ in }
+    let staged = try StagedFolder(folder, filledAt: folder + ".partial", overwrite: false)
+    _ = try staged.writeCheckpoint(
+      matrices: matrices, vectors: [("vector", [1, 2, 3])], configuration: ["model_type": "llama"], files: [])
+    try staged.commit()
   }
 }

@@ -19,10 +19,8 @@ struct CompressionTests {
     let path = temporaryPath()
     defer { try? FileManager.default.removeItem(atPath: path) }
     let source = try Checkpoint(path: Fixtures.path("models/\(name)"))
-    let options = QuantizationOptions(bits: 8, groupSize: 8)
-    let compression = try Compression(QuantizationMethod.named("rtn")!, options)
-    let summary = try compression.run(source, to: path, on: pool)
-    #expect(summary.bytesAfter < summary.bytesBefore / 2)
+    let card = try compress(source, "rtn", [(.bits, "8"), (.groupSize, "8")], to: path)
+    #expect(card.matrices.reduce(0) { $0 + $1.bytes } < card.matrices.reduce(0) { $0 + $1.weights } * 3 / 2)
     let (before, after) = (try logits(source), try logits(Checkpoint(path: path)))
     let difference = zip(before, after).map { abs($0 - $1) }.max()!
     let span = before.max()! - before.min()!
@@ -34,9 +32,7 @@ struct CompressionTests {
     let path = temporaryPath()
     defer { try? FileManager.default.removeItem(atPath: path) }
     let source = try Checkpoint(path: Fixtures.path("models/\(name)"))
-    let compression = try Compression(
-      QuantizationMethod.named("rtn")!, QuantizationOptions(bits: 8, groupSize: 8))
-    _ = try compression.run(source, to: path, on: pool)
+    _ = try compress(source, "rtn", [(.bits, "8"), (.groupSize, "8")], to: path)
     let (before, after) = (try states(source), try states(Checkpoint(path: path)))
     let difference = zip(before, after).map { abs($0 - $1) }.max()!
     #expect(difference > 0 && difference < 0.2, "\(name): \(difference)")
@@ -46,11 +42,10 @@ struct CompressionTests {
     let paths = [temporaryPath(), temporaryPath()]
     defer { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
     let source = try Checkpoint(path: Fixtures.path("gguf/llama.gguf"))
-    let method = QuantizationMethod.named("kmeans")!
     for (path, threads) in zip(paths, [1, 2]) {
-      _ = try Compression(method, method.defaults).run(source, to: path, on: ThreadPool(threads: threads))
+      _ = try compress(source, "kmeans", to: path, threads: threads)
     }
-    for file in try FileManager.default.contentsOfDirectory(atPath: paths[0]) {
+    for file in try FileManager.default.contentsOfDirectory(atPath: paths[0]) where file != ReportCard.file {
       let contents = paths.map { FileManager.default.contents(atPath: $0 + "/" + file) }
       #expect(contents[0] == contents[1], "\(file)")
     }
@@ -59,9 +54,7 @@ struct CompressionTests {
   @Test func aChangedFileFailsItsChecksum() throws {
     let path = temporaryPath()
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let method = QuantizationMethod.named("nf4")!
-    let source = try Checkpoint(path: Fixtures.path("gguf/llama.gguf"))
-    _ = try Compression(method, method.defaults).run(source, to: path, on: pool)
+    _ = try compress(Checkpoint(path: Fixtures.path("gguf/llama.gguf")), "nf4", to: path)
     try Checksums.verify(folder: path)
     var weights = try #require(FileManager.default.contents(atPath: path + "/model.safetensors"))
     weights[weights.count - 1] ^= 1
@@ -77,9 +70,7 @@ struct CompressionTests {
     try FileManager.default.createDirectory(atPath: model + "/1_Pooling", withIntermediateDirectories: true)
     try Data(#"{"pooling_mode_mean_tokens": true}"#.utf8).write(
       to: URL(filePath: model + "/1_Pooling/config.json"))
-    let options = QuantizationOptions(bits: 8, groupSize: 8)
-    _ = try Compression(QuantizationMethod.named("rtn")!, options).run(
-      Checkpoint(path: model), to: path, on: pool)
+    _ = try compress(Checkpoint(path: model), "rtn", [(.bits, "8"), (.groupSize, "8")], to: path)
     try Checksums.verify(folder: path)
     try Data("{}".utf8).write(to: URL(filePath: path + "/1_Pooling/config.json"))
     let error = #expect(throws: CheckpointError.self) { try Checksums.verify(folder: path) }
@@ -101,14 +92,20 @@ struct CompressionTests {
   @Test func nothingIsLeftWhereAMethodFails() throws {
     let path = temporaryPath()
     let source = try Checkpoint(path: Fixtures.path("models/llama"))
-    #expect(throws: QuantizationError.self) {
-      try Compression(QuantizationMethod.named("nf4")!, QuantizationOptions(bits: 3))
-    }
-    #expect(throws: CheckpointError.self) {
-      try Compression(QuantizationMethod.named("nf4")!, QuantizationOptions(bits: 4, groupSize: 64)).run(
-        source, to: path + "/nowhere/deep", on: pool)
-    }
+    #expect(throws: RecipeError.self) { try compress(source, "nf4", [(.bits, "3")], to: path) }
+    #expect(throws: CheckpointError.self) { try compress(source, "nf4", to: path + "/nowhere/deep") }
     #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  @discardableResult
+  private func compress(
+    _ source: Checkpoint, _ method: String, _ options: [(QuantizationOptions.Name, String)] = [],
+    to path: String,
+    threads: Int = 2
+  ) throws -> ReportCard {
+    let recipe = try Recipe(method: .named(method)!, options: options)
+    return try Compression(recipe).run(
+      source, to: path, Compression.Settings(measures: false), on: ThreadPool(threads: threads))
   }
 
   private func logits(_ checkpoint: Checkpoint) throws -> [Float] {

@@ -107,7 +107,8 @@ extension Model {
 
   /// Whether maps, and nothing else, read what a norm makes.
   func hasNormOfItsOwn(before maps: [Linear]) -> Bool {
-    guard case .decoder = self else { return false }  // encoders add what their norms make to the residual stream
+    // Encoders add what their norms make to the residual stream.
+    guard case .decoder = self else { return false }
     let roles = Set(maps.map(\.place.role))
     return roles == [.query, .key, .value] || roles == [.gate, .up]
   }

@@ -146,13 +146,12 @@ struct HostileFileTests {
       return folder
     }
     let contents = ModelContents(decoder)
-    var writer = try CheckpointWriter(folder, names: contents.names, overwrite: false)
-    for (index, (name, map)) in contents.maps.enumerated() {
-      try writer.append(name, packed(map.weight.decoded(), index % 3))
-    }
-    for (name, values) in contents.vectors { try writer.append(name, values) }
+    let staged = try StagedFolder(folder, filledAt: folder + ".partial", overwrite: false)
     let configuration = try Checkpoint(path: Fixtures.path("models/llama")).huggingFaceConfiguration()
-    try writer.finish(configuration: configuration, files: []) { _, _ in }
+    _ = try staged.writeCheckpoint(
+      matrices: contents.maps.enumerated().map { ($1.name, packed($1.map.weight.decoded(), $0 % 3)) },
+      vectors: contents.vectors, configuration: configuration, files: [])
+    try staged.commit()
     return folder
   }
 

@@ -9,11 +9,13 @@ struct StagedFolderTests {
   @Test func aFolderThatIsNoModelIsNeverReplaced() throws {
     let home = try folder("home", holding: "letters.txt")
     defer { try? FileManager.default.removeItem(atPath: parent) }
-    let error = #expect(throws: CheckpointError.self) { try StagedFolder(home, overwrite: true) }
+    let error = #expect(throws: CheckpointError.self) {
+      try StagedFolder(home, filledAt: parent + "/.partial", overwrite: true)
+    }
     #expect(error?.description.contains(home) == true && error?.description.contains("config.json") == true)
     #expect(FileManager.default.fileExists(atPath: home + "/letters.txt"))
     let file = #expect(throws: CheckpointError.self) {
-      try StagedFolder(home + "/letters.txt", overwrite: true)
+      try StagedFolder(home + "/letters.txt", filledAt: parent + "/.partial", overwrite: true)
     }
     #expect(file?.description.contains("letters.txt") == true)
     #expect(try FileManager.default.contentsOfDirectory(atPath: parent) == ["home"])
@@ -23,11 +25,11 @@ struct StagedFolderTests {
     let model = try folder("model", holding: "config.json")
     defer { try? FileManager.default.removeItem(atPath: parent) }
     do {
-      let abandoned = try StagedFolder(model, overwrite: true)
+      let abandoned = try StagedFolder(model, filledAt: parent + "/.partial", overwrite: true)
       try abandoned.write([1], to: "config.json")
     }
     #expect(try Data(contentsOf: URL(filePath: model + "/config.json")).isEmpty)
-    let staged = try StagedFolder(model + "/", overwrite: true)
+    let staged = try StagedFolder(model, filledAt: parent + "/.partial", overwrite: true)
     try staged.write([2], to: "config.json")
     try staged.write([3], to: "1_Pooling/config.json")
     try staged.commit()
@@ -39,7 +41,9 @@ struct StagedFolderTests {
   @Test func whatExistsIsKeptUnlessAskedOtherwise() throws {
     let model = try folder("model", holding: "config.json")
     defer { try? FileManager.default.removeItem(atPath: parent) }
-    let error = #expect(throws: CheckpointError.self) { try StagedFolder(model, overwrite: false) }
+    let error = #expect(throws: CheckpointError.self) {
+      try StagedFolder(model, filledAt: parent + "/.partial", overwrite: false)
+    }
     guard case .cannotCreate = error else { throw Unexpected.error(error) }
   }
 
