@@ -6,6 +6,12 @@ public enum QuantizationError: Error, Equatable {
   /// The group size is below 1.
   case groupSize(Int)
 
+  /// The method cannot make this loss small.
+  case loss(QuantizationLoss, method: String)
+
+  /// The option is outside of what the method offers.
+  case range(QuantizationOptions.Name, Int, allowed: ClosedRange<Int>)
+
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
 
@@ -35,6 +41,10 @@ extension QuantizationError: CustomStringConvertible {
         : "bits is \(bits), but \(method) offers \(allowed.lowerBound) to \(allowed.upperBound): choose one of these."
     case .groupSize(let size):
       "group-size is \(size): choose at least 1, or leave it out for no groups."
+    case .loss(let loss, let method):
+      "\(method) does not offer the \(loss.rawValue) loss: choose another one."
+    case .range(let option, let value, let allowed):
+      "\(option.rawValue) is \(value): choose \(allowed.lowerBound) to \(allowed.upperBound)."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):

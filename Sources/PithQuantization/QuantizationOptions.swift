@@ -32,10 +32,26 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// A table per row costs 16 · 2^bits / columns bits per weight: 0.44 at 4 bits and 576 columns.
   public var tablePerRow: Bool
 
+  /// Fitted codebooks, vectors: what is made small; without calibration it is the plain error in any case.
+  public var loss: QuantizationLoss
+
+  /// Vectors: consecutive columns of a row that share a code.
+  public var dimension: Int
+
+  /// Vectors: codewords in a sum (`aq`, `lsq`), or sub-spaces with a codebook of their own (`pq`, `opq`).
+  public var codebooks: Int
+
+  /// Vectors: alternations of codes and codebooks.
+  public var iterations: Int
+
+  /// Vectors: where random numbers come from.
+  public var seed: UInt64
+
   /// Options with the given values.
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
-    doubleQuantization: Bool = false, tablePerRow: Bool = false
+    doubleQuantization: Bool = false, tablePerRow: Bool = false, loss: QuantizationLoss = .plain,
+    dimension: Int = 8, codebooks: Int = 1, iterations: Int = 8, seed: UInt64 = 1
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -43,6 +59,11 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.rangeSearch = rangeSearch
     self.doubleQuantization = doubleQuantization
     self.tablePerRow = tablePerRow
+    self.loss = loss
+    self.dimension = dimension
+    self.codebooks = codebooks
+    self.iterations = iterations
+    self.seed = seed
   }
 
   /// An option's name, as the command line spells it.
@@ -59,6 +80,16 @@ public struct QuantizationOptions: Sendable, Equatable {
     case doubleQuantization = "double-quantization"
     /// `tablePerRow`.
     case tablePerRow = "table-per-row"
+    /// `loss`.
+    case loss
+    /// `dimension`.
+    case dimension
+    /// `codebooks`.
+    case codebooks
+    /// `iterations`.
+    case iterations
+    /// `seed`.
+    case seed
   }
 
   /// Whether `self` and `other` agree in the option called `name`.
@@ -70,6 +101,11 @@ public struct QuantizationOptions: Sendable, Equatable {
     case .rangeSearch: rangeSearch == other.rangeSearch
     case .doubleQuantization: doubleQuantization == other.doubleQuantization
     case .tablePerRow: tablePerRow == other.tablePerRow
+    case .loss: loss == other.loss
+    case .dimension: dimension == other.dimension
+    case .codebooks: codebooks == other.codebooks
+    case .iterations: iterations == other.iterations
+    case .seed: seed == other.seed
     }
   }
 }
