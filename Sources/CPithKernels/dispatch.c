@@ -81,6 +81,10 @@ void pith_codebook_product(
   const pith_codebook *matrix, const pith_token *token, size_t first, size_t last, float *y) {
   K->codebook_product(matrix, token, first, last, y);
 }
+void pith_vectors_decode(const pith_vectors *matrix, size_t row, float *out) { K->vectors_decode(matrix, row, out); }
+void pith_vectors_product(const pith_vectors *matrix, const float *x, size_t first, size_t last, float *y) {
+  K->vectors_product(matrix, x, first, last, y);
+}
 void pith_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   K->rms_norm(x, weight, epsilon, count, out);
 }

@@ -16,6 +16,8 @@ typedef struct {
   void (*affine_product)(const pith_affine *, const pith_token *, size_t, size_t, float *);
   void (*codebook_decode)(const pith_codebook *, size_t, float *);
   void (*codebook_product)(const pith_codebook *, const pith_token *, size_t, size_t, float *);
+  void (*vectors_decode)(const pith_vectors *, size_t, float *);
+  void (*vectors_product)(const pith_vectors *, const float *, size_t, size_t, float *);
   void (*rms_norm)(const float *, const float *, float, size_t, float *);
   void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);
   void (*softmax)(float *, size_t, float);
@@ -71,6 +73,32 @@ static inline float pith_affine_scale(const pith_affine *m, size_t row, size_t g
 
 static inline float pith_affine_zero(const pith_affine *m, size_t row, size_t group) {
   return m->zeros ? (float)pith_code(m->zeros + row * m->zero_row_bytes, group, m->bits) : (float)(1 << (m->bits - 1));
+}
+
+/// The codes of a packed row, one after the other; no byte behind the row is read.
+typedef struct {
+  const uint8_t *next;
+  uint32_t word;
+  int filled, bits;
+} pith_code_stream;
+
+static inline pith_code_stream pith_codes_of_row(const pith_vectors *m, size_t row) {
+  return (pith_code_stream){m->codes + row * m->row_bytes, 0, 0, m->bits};
+}
+
+static inline size_t pith_next_code(pith_code_stream *stream) {
+  while (stream->filled < stream->bits) {
+    stream->word |= (uint32_t)*stream->next++ << stream->filled;
+    stream->filled += 8;
+  }
+  const size_t code = stream->word & ((1u << stream->bits) - 1);
+  stream->word >>= stream->bits;
+  stream->filled -= stream->bits;
+  return code;
+}
+
+static inline float pith_vectors_scale(const pith_vectors *m, size_t row) {
+  return m->scales ? pith_half(pith_load16(m->scales + 2 * row)) : 1;
 }
 
 /// One row of a codebook matrix.

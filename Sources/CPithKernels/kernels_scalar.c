@@ -112,6 +112,41 @@ static void codebook_product(
   }
 }
 
+static void vectors_decode(const pith_vectors *m, size_t row, float *out) {
+  const size_t book_bytes = (m->dimension * 2) << m->bits, set_bytes = book_bytes * m->codebooks;
+  const float scale = pith_vectors_scale(m, row);
+  pith_code_stream codes = pith_codes_of_row(m, row);
+  for (size_t start = 0, run = 0; start < m->columns; start += m->dimension, run++) {
+    const size_t count = m->columns - start < m->dimension ? m->columns - start : m->dimension;
+    const uint8_t *book = m->tables + run % m->sets * set_bytes;
+    for (size_t b = 0; b < m->codebooks; b++, book += book_bytes) {
+      const uint8_t *codeword = book + pith_next_code(&codes) * m->dimension * 2;
+      for (size_t i = 0; i < count; i++) {
+        const float value = pith_half(pith_load16(codeword + 2 * i));
+        out[start + i] = b == 0 ? value : out[start + i] + value;
+      }
+    }
+    for (size_t i = 0; i < count; i++) out[start + i] *= scale;
+  }
+}
+
+static void vectors_product(const pith_vectors *m, const float *x, size_t first, size_t last, float *y) {
+  const size_t book_bytes = (m->dimension * 2) << m->bits, set_bytes = book_bytes * m->codebooks;
+  for (size_t row = first; row < last; row++) {
+    pith_code_stream codes = pith_codes_of_row(m, row);
+    float sum = 0;
+    for (size_t start = 0, run = 0; start < m->columns; start += m->dimension, run++) {
+      const size_t count = m->columns - start < m->dimension ? m->columns - start : m->dimension;
+      const uint8_t *book = m->tables + run % m->sets * set_bytes;
+      for (size_t b = 0; b < m->codebooks; b++, book += book_bytes) {
+        const uint8_t *codeword = book + pith_next_code(&codes) * m->dimension * 2;
+        for (size_t i = 0; i < count; i++) sum += pith_half(pith_load16(codeword + 2 * i)) * x[start + i];
+      }
+    }
+    y[row] = sum * pith_vectors_scale(m, row);
+  }
+}
+
 static void rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   float sum = 0;
   for (size_t i = 0; i < count; i++) sum += x[i] * x[i];
@@ -167,5 +202,5 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
 
 const pith_kernels pith_kernels_scalar = {
   dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
-  codebook_product, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  codebook_product, vectors_decode, vectors_product, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

@@ -74,7 +74,7 @@ extension InputStatistics {
       }
       result.meanMagnitude = mapped(meanMagnitude)
       result.maxMagnitude = mapped(maxMagnitude)
-    case .rotation:
+    case .rotation, .blockRotation:
       let deviations = (0..<columns).map { (result.hessian[$0, $0] / 2).squareRoot() }
       let extreme = Float((2 * Elementary.log(Double(max(rows, 2)))).squareRoot())
       result.meanMagnitude = deviations.map { $0 * (2 / Float.pi).squareRoot() }

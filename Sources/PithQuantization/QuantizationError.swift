@@ -11,6 +11,11 @@ public enum QuantizationError: Error, Equatable {
 
   /// Alpha is not from 0 to 1.
   case alpha(Float)
+  /// The method cannot make this loss small.
+  case loss(QuantizationLoss, method: String)
+
+  /// The option is outside of what the method offers.
+  case range(QuantizationOptions.Name, Int, allowed: ClosedRange<Int>)
 
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
@@ -45,6 +50,10 @@ extension QuantizationError: CustomStringConvertible {
       "damping is \(damping): choose 0 or more; 0.01 is usual."
     case .alpha(let alpha):
       "alpha is \(alpha): choose from 0 to 1; 0.5 is usual."
+    case .loss(let loss, let method):
+      "\(method) does not offer the \(loss.rawValue) loss: choose another one."
+    case .range(let option, let value, let allowed):
+      "\(option.rawValue) is \(value): choose \(allowed.lowerBound) to \(allowed.upperBound)."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):

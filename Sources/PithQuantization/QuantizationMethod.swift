@@ -43,6 +43,9 @@ public struct QuantizationMethod: Sendable {
   /// The options to start from.
   public let defaults: QuantizationOptions
 
+  /// What the method can make small.
+  public let losses: Set<QuantizationLoss>
+
   /// Whether the method looks at what calibration saw.
   public let calibration: Calibration
 
@@ -50,7 +53,8 @@ public struct QuantizationMethod: Sendable {
 
   init(
     name: String, summary: String, paper: String, bits: ClosedRange<Int>,
-    options: Set<QuantizationOptions.Name>, defaults: QuantizationOptions, calibration: Calibration = .none,
+    options: Set<QuantizationOptions.Name>, defaults: QuantizationOptions,
+    losses: Set<QuantizationLoss> = Set(QuantizationLoss.allCases), calibration: Calibration = .none,
     function: @escaping Function
   ) {
     self.name = name
@@ -59,6 +63,7 @@ public struct QuantizationMethod: Sendable {
     self.bits = bits
     self.options = options.union([.bits])
     self.defaults = defaults
+    self.losses = losses
     self.calibration = calibration
     self.function = function
   }
@@ -96,6 +101,7 @@ public struct QuantizationMethod: Sendable {
     for option in QuantizationOptions.Name.allCases where !self.options.contains(option) {
       guard options.agrees(with: defaults, in: option) else { throw .unusedOption(option, method: name) }
     }
+    guard losses.contains(options.loss) else { throw .loss(options.loss, method: name) }
     if let size = options.groupSize, size < 1 { throw .groupSize(size) }
     if !(options.damping >= 0 && options.damping.isFinite) { throw .damping(options.damping) }
     if options.grid != .affine {
@@ -103,6 +109,14 @@ public struct QuantizationMethod: Sendable {
         throw .bits(options.bits, allowed: 4...4, method: options.grid.rawValue)
       }
       if options.symmetric { throw .unusedOption(.symmetric, method: options.grid.rawValue) }
+    }
+    let ranges: [(QuantizationOptions.Name, Int, ClosedRange<Int>)] = [
+      (.dimension, options.dimension, VectorCodebook.Layout.dimensions),
+      (.codebooks, options.codebooks, VectorCodebook.Layout.codebookCounts),
+      (.iterations, options.iterations, 1...1000),
+    ]
+    for (option, value, range) in ranges where !range.contains(value) {
+      throw .range(option, value, allowed: range)
     }
   }
 }
@@ -118,13 +132,15 @@ extension QuantizationMethod {
     QuantizationMethod(
       name: "kmeans", summary: "a table of values fitted by exact one-dimensional k-means",
       paper: "Wu, Optimal quantization by matrix searching, J. Algorithms 12, 1991", bits: 1...8,
-      options: [.groupSize, .tablePerRow],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(KMeans.quantize)),
+      options: [.groupSize, .tablePerRow, .loss],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), losses: [.plain, .diagonal],
+      calibration: .optional, function: KMeans.quantize),
     QuantizationMethod(
       name: "percentile", summary: "a table of evenly spaced quantiles: each code is used equally often",
       paper: "arXiv 2110.02861, section 2 (quantile quantization)", bits: 1...8,
-      options: [.groupSize, .tablePerRow],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(Percentile.quantize)),
+      options: [.groupSize, .tablePerRow, .loss],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), losses: [.plain, .diagonal],
+      calibration: .optional, function: Percentile.quantize),
     QuantizationMethod(
       name: "nf4", summary: "NormalFloat: 16 fixed values at the quantiles of a normal distribution",
       paper: "arXiv 2305.14314 (QLoRA)", bits: 4...4,
@@ -148,6 +164,36 @@ extension QuantizationMethod {
       paper: "arXiv 2208.11580", bits: 2...8, options: [.groupSize, .symmetric, .rangeSearch, .damping],
       defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
       calibration: .required, function: observing(OptimalBrainQuantization.quantize)),
+    QuantizationMethod(
+      name: "vq", summary: "vectors: one codebook for all runs of columns, by k-means",
+      paper: "Lloyd, Least squares quantization in PCM, 1982", bits: 1...12,
+      options: [.dimension, .loss, .iterations, .seed],
+      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 4), calibration: .optional,
+      function: VectorQuantization.quantize),
+    QuantizationMethod(
+      name: "pq", summary: "product quantization: sub-spaces of columns with a codebook each",
+      paper: "Jégou et al., Product quantization for nearest neighbor search, PAMI 33, 2011", bits: 1...12,
+      options: [.dimension, .codebooks, .loss, .iterations, .seed],
+      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 4, codebooks: 4),
+      calibration: .optional, function: ProductQuantization.quantize),
+    QuantizationMethod(
+      name: "opq", summary: "product quantization behind a rotation that suits it",
+      paper: "Ge et al., Optimized product quantization, PAMI 36, 2014", bits: 1...12,
+      options: [.dimension, .codebooks, .loss, .iterations, .seed],
+      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 4, codebooks: 4),
+      calibration: .optional, function: OptimizedProductQuantization.quantize),
+    QuantizationMethod(
+      name: "aq", summary: "additive quantization: sums of codewords, found by beam search",
+      paper: "Babenko and Lempitsky, CVPR 2014; on the layer loss arXiv 2401.06118 (AQLM)", bits: 1...12,
+      options: [.dimension, .codebooks, .loss, .iterations, .seed],
+      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 8, codebooks: 2),
+      calibration: .optional, function: AdditiveQuantization.quantize),
+    QuantizationMethod(
+      name: "lsq", summary: "additive quantization by local search with random disturbances",
+      paper: "Martinez et al., ECCV 2016 and 2018", bits: 1...12,
+      options: [.dimension, .codebooks, .loss, .iterations, .seed],
+      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 8, codebooks: 2),
+      calibration: .optional, function: LocalSearchQuantization.quantize),
   ]
 
   /// The method called `name`, or nil.

@@ -50,6 +50,10 @@ extension QuantizationOptions {
     case .damping: damping = try number()
     case .grid: grid = try choice(Grid.self)
     case .alpha: alpha = try number()
+    case .loss: loss = try choice(QuantizationLoss.self)
+    case .dimension: dimension = try whole()
+    case .codebooks: codebooks = try whole()
+    case .iterations: iterations = try whole()
     case .seed:
       guard let value = UInt64(text) else { throw fail("a whole number, 0 or more") }
       seed = value
@@ -69,6 +73,10 @@ extension QuantizationOptions {
     case .damping: "\(damping)"
     case .grid: grid.rawValue
     case .alpha: "\(alpha)"
+    case .loss: loss.rawValue
+    case .dimension: "\(dimension)"
+    case .codebooks: "\(codebooks)"
+    case .iterations: "\(iterations)"
     case .seed: "\(seed)"
     }
   }

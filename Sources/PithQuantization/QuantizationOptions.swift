@@ -44,9 +44,6 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// SmoothQuant: how far outliers move from the inputs into the weights, from 0 to 1.
   public var alpha: Float
 
-  /// Where random numbers start.
-  public var seed: UInt64
-
   /// The values that GPTQ's weights can take.
   public enum Grid: String, Sendable, CaseIterable {
     /// Evenly spaced integers.
@@ -57,11 +54,27 @@ public struct QuantizationOptions: Sendable, Equatable {
     case af4
   }
 
+  /// Fitted codebooks, vectors: what is made small; without calibration it is the plain error in any case.
+  public var loss: QuantizationLoss
+
+  /// Vectors: consecutive columns of a row that share a code.
+  public var dimension: Int
+
+  /// Vectors: codewords in a sum (`aq`, `lsq`), or sub-spaces with a codebook of their own (`pq`, `opq`).
+  public var codebooks: Int
+
+  /// Vectors: alternations of codes and codebooks.
+  public var iterations: Int
+
+  /// Vectors: where random numbers come from.
+  public var seed: UInt64
+
   /// Options with the given values.
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
     doubleQuantization: Bool = false, tablePerRow: Bool = false, actOrder: ActivationOrder = .none,
-    damping: Float = 0.01, grid: Grid = .affine, alpha: Float = 0.5, seed: UInt64 = 0
+    damping: Float = 0.01, grid: Grid = .affine, alpha: Float = 0.5, loss: QuantizationLoss = .plain,
+    dimension: Int = 8, codebooks: Int = 1, iterations: Int = 8, seed: UInt64 = 0
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -73,6 +86,10 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.damping = damping
     self.grid = grid
     self.alpha = alpha
+    self.loss = loss
+    self.dimension = dimension
+    self.codebooks = codebooks
+    self.iterations = iterations
     self.seed = seed
   }
 
@@ -98,6 +115,14 @@ public struct QuantizationOptions: Sendable, Equatable {
     case grid
     /// `alpha`.
     case alpha
+    /// `loss`.
+    case loss
+    /// `dimension`.
+    case dimension
+    /// `codebooks`.
+    case codebooks
+    /// `iterations`.
+    case iterations
     /// `seed`.
     case seed
   }
@@ -108,5 +133,5 @@ public struct QuantizationOptions: Sendable, Equatable {
   }
 
   /// Whether a method that can do without calibration is asked to look at it.
-  public var usesCalibration: Bool { false }
+  public var usesCalibration: Bool { loss != .plain }
 }

@@ -15,6 +15,8 @@ public struct Transformed: Sendable {
       precondition(bytes.count == inner.columns * 2, "a transform of \(inner.columns) inputs")
     case .rotation(let rotation):
       precondition(rotation.size == inner.columns, "a transform of \(inner.columns) inputs")
+    case .blockRotation(let rotation):
+      precondition(inner.columns % rotation.size == 0, "a transform of \(inner.columns) inputs")
     }
     self.transform = transform
     self.inner = inner
@@ -30,6 +32,11 @@ extension Transformed {
       case .scale(let scales):
         [NamedTensor(role: "input_scales", type: .float16, shape: [inner.columns], bytes: scales)]
       case .rotation: []
+      case .blockRotation(let rotation):
+        [
+          NamedTensor(
+            role: "rotation", type: .float16, shape: [rotation.size, rotation.size], bytes: rotation.values)
+        ]
       }
     return own + inner.tensors.map { $0.prefixed("inner") }
   }

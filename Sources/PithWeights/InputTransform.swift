@@ -11,6 +11,9 @@ public enum InputTransform: Sendable, Equatable {
 
   /// Inputs are mixed by an orthogonal matrix.
   case rotation(Rotation)
+
+  /// Each run of inputs is mixed by an orthogonal matrix that was fitted to the weights.
+  case blockRotation(BlockRotation)
 }
 
 extension InputTransform {
@@ -29,13 +32,14 @@ extension InputTransform {
       let scales = scales.halves
       return x.mapRows { row in for column in scales.indices { row[column] *= scales[column] } }
     case .rotation(let rotation): return x.mapRows(rotation.apply)
+    case .blockRotation(let rotation): return x.mapRows { rotation.apply($0, columns: x.columns) }
     }
   }
 
   /// The weight that belongs behind the transform: W·T⁻¹.
   public func behind(_ weight: Matrix) -> Matrix {
     switch self {
-    case .permutation, .rotation: return apply(weight)  // orthogonal: T⁻¹ = Tᵀ
+    case .permutation, .rotation, .blockRotation: return apply(weight)  // orthogonal: T⁻¹ = Tᵀ
     case .scale(let scales):
       let scales = scales.halves
       return weight.mapRows { row in for column in scales.indices { row[column] /= scales[column] } }
@@ -53,6 +57,7 @@ extension InputTransform {
     case .scale(let scales):
       for (column, scale) in scales.halves.enumerated() { row[column] *= scale }
     case .rotation(let rotation): rotation.invert(row)
+    case .blockRotation(let rotation): rotation.invert(row, columns: columns)
     }
   }
 }

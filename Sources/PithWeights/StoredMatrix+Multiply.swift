@@ -20,7 +20,7 @@ extension StoredMatrix {
     case .transformed(let storage): return storage.multiply(x, on: pool)
     case .split(let storage): return storage.multiply(x, on: pool)
     case .sum(let storage): return storage.multiply(x, on: pool)
-    case .dense, .affine, .codebook, .blocks: return multiplyLeaf(x, on: pool)
+    case .dense, .affine, .codebook, .vectors, .blocks: return multiplyLeaf(x, on: pool)
     }
   }
 
@@ -51,6 +51,7 @@ extension StoredMatrix {
     case .dense: 4
     case .affine(let storage): storage.bits == 4 ? 5 : storage.bits == 8 ? 3 : 1
     case .codebook(let storage): storage.bits == 4 ? 5 : 1
+    case .vectors: 2
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
     case .transformed, .split, .sum: 1
     }
@@ -63,6 +64,7 @@ extension StoredMatrix {
     case .dense(let storage): storage.multiply(x, 1, y, on: pool)
     case .affine(let storage): storage.multiply(x, y, on: pool)
     case .codebook(let storage): storage.multiply(x, y, on: pool)
+    case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
     case .transformed, .split, .sum: preconditionFailure("combinations multiply their parts")
     }

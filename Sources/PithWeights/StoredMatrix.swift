@@ -18,6 +18,9 @@ public indirect enum StoredMatrix: Sendable {
   /// Codes of 1–8 bits that index a table of values, perhaps scaled per group of columns.
   case codebook(Codebook)
 
+  /// Codes that index tables of vectors, of which each run of weights is a sum.
+  case vectors(VectorCodebook)
+
   /// The block formats of GGUF files.
   case blocks(Blocks)
 
@@ -36,6 +39,7 @@ public indirect enum StoredMatrix: Sendable {
     case .dense(let storage): storage.rows
     case .affine(let storage): storage.rows
     case .codebook(let storage): storage.rows
+    case .vectors(let storage): storage.rows
     case .blocks(let storage): storage.rows
     case .transformed(let storage): storage.inner.rows
     case .split(let storage): storage.rows
@@ -49,6 +53,7 @@ public indirect enum StoredMatrix: Sendable {
     case .dense(let storage): storage.columns
     case .affine(let storage): storage.columns
     case .codebook(let storage): storage.columns
+    case .vectors(let storage): storage.columns
     case .blocks(let storage): storage.columns
     case .transformed(let storage): storage.inner.columns
     case .split(let storage): storage.columns
@@ -62,6 +67,7 @@ public indirect enum StoredMatrix: Sendable {
     case .dense(let storage): storage.tensors
     case .affine(let storage): storage.tensors
     case .codebook(let storage): storage.tensors
+    case .vectors(let storage): storage.tensors
     case .blocks(let storage): storage.tensors
     case .transformed(let storage): storage.tensors
     case .split(let storage): storage.tensors
@@ -87,6 +93,7 @@ public indirect enum StoredMatrix: Sendable {
     case .dense(let storage): storage.decode(row: row, into: target)
     case .affine(let storage): storage.decode(row: row, into: target)
     case .codebook(let storage): storage.decode(row: row, into: target)
+    case .vectors(let storage): storage.decode(row: row, into: target)
     case .blocks(let storage): storage.decode(row: row, into: target)
     case .transformed(let storage): storage.decode(row: row, into: target)
     case .split(let storage): storage.decode(row: row, into: target)

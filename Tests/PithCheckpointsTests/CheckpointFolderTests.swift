@@ -95,6 +95,18 @@ struct CheckpointFolderTests {
       #"{"storage":"codebook","rows":61,"columns":28,"bits":4,"group_size":8,"table":"row","scales":"x"}"#,
       "scales"
     ),
+    (#"{"storage":"vectors","rows":9,"columns":9,"bits":13,"dimension":4,"codebooks":1}"#, "bits"),
+    (#"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":257,"codebooks":1}"#, "dimension"),
+    (#"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":4,"codebooks":17}"#, "codebooks"),
+    (#"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":4,"codebooks":1,"sets":4}"#, "sets"),
+    (
+      #"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":4,"codebooks":1,"sets":3,"scales":"x"}"#,
+      "scales"
+    ),
+    (
+      #"{"storage":"block_rotated","size":4,"inner":{"storage":"affine","rows":61,"columns":30,"bits":4,"group_size":8}}"#,
+      "size"
+    ),
     (#"{"storage":"blocks","rows":61,"columns":256,"format":"Q9"}"#, "format"),
     (#"{"storage":"origami","rows":61,"columns":28}"#, "origami"),
     (#"[]"#, "no object"),

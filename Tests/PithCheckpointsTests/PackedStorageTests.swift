@@ -58,6 +58,17 @@ struct PackedStorageTests {
           ))
       }
     }
+    for (index, bits) in [1, 5, 8, 12].enumerated() {
+      let layout = VectorCodebook.Layout(dimension: 5, codebooks: 1 + index, bits: bits, sets: 1 + index)
+      let vectors = StoredMatrix.vectors(
+        VectorCodebook(
+          rows: rows, columns: columns, layout: layout,
+          codes: bytes(rows * Packing.bytesPerRow(layout.codesPerRow(columns), bits: bits)),
+          tables: halves(layout.tableShape.reduce(1, *)), scales: index % 2 == 0 ? nil : halves(rows)))
+      matrices.append(("vectors\(bits)", vectors))
+      let rotation = BlockRotation(size: columns, values: halves(columns * columns))
+      matrices.append(("rotated\(bits)", .transformed(Transformed(.blockRotation(rotation), vectors))))
+    }
     for format in Blocks.Format.allCases {
       let data = Bytes(copying: [UInt8](repeating: 0x11, count: rows * format.bytes))
       matrices.append(

@@ -73,7 +73,7 @@ import Testing
 
   @Test func aMatrixAboveTheExactLimitIsAsGoodAsTheExactOptimum() {
     let weight = Matrix.normal(rows: 1, columns: 2 * KMeans.exactLimit, seed: 9)
-    let samples = Samples(weight, rows: 0..<1, scales: nil)
+    let samples = Samples(weight, rows: 0..<1, scales: nil, diagonal: nil)
     let points = samples.values.sorted().map { Point(value: Double($0), mass: 1) }
     let exact = CodeTable(nearest: OptimalPartition.means(of: points, parts: 16))
     let binned = KMeans.table(for: samples, bits: 4, halfPrecision: false)

@@ -60,6 +60,22 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: available, 1...12)
+    func sumsOfVectorsAreExact(instructions: pith_instruction_set, bits: Int) {
+      for columns in Self.widths {
+        for (dimension, codebooks, sets) in [
+          (1, 1, 1), (2, 3, 1), (4, 1, 3), (7, 2, 1), (8, 2, 1), (12, 3, 2),
+        ] {
+          let layout = VectorCodebook.Layout(
+            dimension: dimension, codebooks: codebooks, bits: bits, sets: sets)
+          for scaled in [true, false] {
+            expectExact(
+              .vectors(layout, scaled: scaled, 3, columns, seed: UInt64(columns + bits)), instructions)
+          }
+        }
+      }
+    }
+
     @Test func chosenRowsComeInTheirOrder() {
       let sample = Sample.affine(bits: 4, groupSize: 5, symmetric: false, 6, 37, seed: 1)
       let chosen = sample.matrix.decoded(rows: [5, 0, 0, 2])

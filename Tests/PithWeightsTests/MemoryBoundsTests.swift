@@ -95,7 +95,13 @@ extension InstructionSets {
           Sample.codebook(bits: bits, tablePerRow: $0, .float16, groupSize: 64, 3, columns, seed: 3)
         }
       }
-      return dense + affine + codebooks
+      let vectors = [1, 3, 8, 11].flatMap { bits in
+        [(1, 3), (4, 1), (8, 2), (12, 1)].map {
+          Sample.vectors(
+            .init(dimension: $0.0, codebooks: $0.1, bits: bits, sets: 2), scaled: true, 3, columns, seed: 4)
+        }
+      }
+      return dense + affine + codebooks + vectors
     }
   }
 }
@@ -115,7 +121,9 @@ extension StoredMatrix {
     case .dense(let storage): storage.multiply(x, 1, y, on: pool)
     case .affine(let storage): storage.multiply(x, y, on: pool)
     case .codebook(let storage): storage.multiply(x, y, on: pool)
+    case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
+    case .transformed, .split, .sum: preconditionFailure("combinations multiply their parts")
     }
   }
 
@@ -136,6 +144,12 @@ extension StoredMatrix {
           rows: m.rows, columns: m.columns, bits: m.bits, codes: try memory.bytes(m.codes),
           tables: try memory.bytes(m.tables), tablePerRow: m.tablePerRow, groupSize: m.groupSize,
           scales: try m.scales?.guarded(by: memory)))
+    case .vectors(let m):
+      .vectors(
+        VectorCodebook(
+          rows: m.rows, columns: m.columns, layout: m.layout, codes: try memory.bytes(m.codes),
+          tables: try memory.bytes(m.tables), scales: try m.scales.map(memory.bytes)))
+    case .transformed, .split, .sum: preconditionFailure("combinations guard their parts")
     case .blocks(let m):
       .blocks(Blocks(rows: m.rows, columns: m.columns, format: m.format, data: try memory.bytes(m.data)))
     }

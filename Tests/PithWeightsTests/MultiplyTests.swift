@@ -45,6 +45,18 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: available, [1, 4, 8, 12])
+    func ofSumsOfVectors(instructions: pith_instruction_set, bits: Int) {
+      for (rows, columns) in Self.shapes {
+        for (dimension, codebooks, sets) in [(1, 1, 1), (4, 1, 1), (8, 2, 1), (5, 3, 2), (24, 2, 1)] {
+          let layout = VectorCodebook.Layout(
+            dimension: dimension, codebooks: codebooks, bits: bits, sets: sets)
+          expectProduct(
+            .vectors(layout, scaled: bits > 1, rows, columns, seed: UInt64(rows * columns)), instructions)
+        }
+      }
+    }
+
     @Test(arguments: available) func ofNothingIsNothing(instructions: pith_instruction_set) {
       for (rows, columns, tokens) in [(0, 64, 1), (0, 64, 3), (4, 64, 0), (0, 0, 2)] {
         let matrices: [Sample] = [

@@ -57,6 +57,26 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: instructions, [(8, 2, 8), (8, 1, 4), (3, 3, 8), (12, 1, 6), (8, 2, 5), (7, 1, 17)])
+    func sumsOfVectorsMultiplyAsInTheScalarVersion(
+      instructions: pith_instruction_set, sizes: (bits: Int, codebooks: Int, dimension: Int)
+    ) {
+      var generator = SeededGenerator(seed: UInt64(sizes.bits))
+      for columns in Self.shapes {
+        let rows = Int.random(in: 1...9, using: &generator)
+        let runs = (columns + sizes.dimension - 1) / sizes.dimension
+        let layout = VectorCodebook.Layout(
+          dimension: sizes.dimension, codebooks: sizes.codebooks, bits: sizes.bits,
+          sets: Int.random(in: 1...min(4, runs), using: &generator))
+        let bytesPerRow = Packing.bytesPerRow(layout.codesPerRow(columns), bits: layout.bits)
+        let weight = VectorCodebook(
+          rows: rows, columns: columns, layout: layout, codes: anyBytes(rows * bytesPerRow, &generator),
+          tables: halves(layout.tableShape.reduce(1, *), &generator),
+          scales: columns % 2 == 0 ? halves(rows, &generator) : nil)
+        check(.vectors(weight), instructions, "\(layout)", &generator)
+      }
+    }
+
     @Test(arguments: instructions, [Dense.Format.float32, .float16, .bfloat16])
     func denseRowsMultiplyAsInTheScalarVersion(instructions: pith_instruction_set, format: Dense.Format) {
       var generator = SeededGenerator(seed: 3)

@@ -82,6 +82,38 @@ extension Sample {
   }
 }
 
+extension Sample {
+  static func vectors(
+    _ layout: VectorCodebook.Layout, scaled: Bool, _ rows: Int, _ columns: Int, seed: UInt64
+  ) -> Sample {
+    var random = SeededGenerator(seed: seed)
+    let codesPerRow = layout.codesPerRow(columns)
+    let codes = (0..<rows * codesPerRow).map { _ in
+      UInt16.random(in: 0...UInt16(1 << layout.bits - 1), using: &random)
+    }
+    let tables = random.floats(layout.tableShape.reduce(1, *)).map(Half.encode)
+    let scales = random.floats(rows).map(Half.encode)
+    let weights = (0..<rows * columns).map { index in
+      let (row, run) = (index / columns, index % columns / layout.dimension)
+      var sum: Float = 0
+      for book in 0..<layout.codebooks {
+        let code = Int(codes[row * codesPerRow + run * layout.codebooks + book])
+        let table = (run % layout.sets * layout.codebooks + book) << layout.bits
+        let value = half(tables[(table + code) * layout.dimension + index % columns % layout.dimension])
+        sum = book == 0 ? value : sum + value
+      }
+      return scaled ? sum * half(scales[row]) : sum
+    }
+    let storage = VectorCodebook(
+      rows: rows, columns: columns, layout: layout,
+      codes: Packing.pack(codes, rows: rows, bits: layout.bits), tables: Bytes(copying: tables),
+      scales: scaled ? Bytes(copying: scales) : nil)
+    return Sample(
+      name: "vectors \(layout), scaled \(scaled), \(rows)×\(columns)", matrix: .vectors(storage),
+      weights: weights, bound: Float(layout.codebooks))
+  }
+}
+
 extension SeededGenerator {
   /// Numbers between −1 and 1.
   mutating func floats(_ count: Int) -> [Float] {

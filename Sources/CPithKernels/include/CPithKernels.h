@@ -110,6 +110,25 @@ void pith_codebook_decode(const pith_codebook *matrix, size_t row, float *out);
 void pith_codebook_product(
   const pith_codebook *matrix, const pith_token *token, size_t first, size_t last, float *y);
 
+// --- Tables of vectors (PithWeights/VectorCodebook.swift) ---
+
+/// A matrix of packed codes that index codewords: run j of `dimension` weights is the sum of the codewords at codes
+/// j · codebooks … of the tables of set j mod sets. Nothing need be aligned.
+typedef struct {
+  const uint8_t *codes;
+  const uint8_t *tables;  ///< float16: set, codebook, code, component
+  const uint8_t *scales;  ///< float16 for each row; NULL: every scale is 1
+  size_t columns, dimension, codebooks, sets;
+  size_t row_bytes;
+  int bits;
+} pith_vectors;
+
+/// Decodes one row.
+void pith_vectors_decode(const pith_vectors *matrix, size_t row, float *out);
+
+/// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last.
+void pith_vectors_product(const pith_vectors *matrix, const float *x, size_t first, size_t last, float *y);
+
 // --- Element by element ---
 
 /// out = x / √(mean(x²) + ε) · weight.

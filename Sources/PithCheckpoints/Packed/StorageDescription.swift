@@ -6,11 +6,13 @@ import PithWeights
 indirect enum StorageDescription: Equatable, Sendable {
   case affine(rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool)
   case codebook(rows: Int, columns: Int, bits: Int, groupSize: Int, tablePerRow: Bool, scales: ScaleKind)
+  case vectors(rows: Int, columns: Int, layout: VectorCodebook.Layout, isScaled: Bool)
   case blocks(rows: Int, columns: Int, format: Blocks.Format)
   case dense(rows: Int, columns: Int, format: Dense.Format)
   case permuted(StorageDescription)
   case scaled(StorageDescription)
   case rotated(StorageDescription, seed: UInt64)
+  case blockRotated(StorageDescription, size: Int)
   case split([StorageDescription])
   case sum([StorageDescription])
 
@@ -39,6 +41,7 @@ indirect enum StorageDescription: Equatable, Sendable {
       case .permutation: self = .permuted(inner)
       case .scale: self = .scaled(inner)
       case .rotation(let rotation): self = .rotated(inner, seed: rotation.seed)
+      case .blockRotation(let rotation): self = .blockRotated(inner, size: rotation.size)
       }
     case .split(let storage): self = .split(storage.parts.map(StorageDescription.init))
     case .sum(let storage): self = .sum(storage.terms.map(StorageDescription.init))
@@ -57,6 +60,9 @@ indirect enum StorageDescription: Equatable, Sendable {
       self = .codebook(
         rows: storage.rows, columns: storage.columns, bits: storage.bits, groupSize: storage.groupSize,
         tablePerRow: storage.tablePerRow, scales: scales)
+    case .vectors(let storage):
+      self = .vectors(
+        rows: storage.rows, columns: storage.columns, layout: storage.layout, isScaled: storage.scales != nil)
     case .blocks(let storage):
       self = .blocks(rows: storage.rows, columns: storage.columns, format: storage.format)
     }
@@ -98,9 +104,10 @@ indirect enum StorageDescription: Equatable, Sendable {
   var rows: Int? {
     switch self {
     case .affine(let rows, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
-      .dense(let rows, _, _):
+      .dense(let rows, _, _), .vectors(let rows, _, _, _):
       rows
-    case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.rows
+    case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
+      inner.rows
     case .split(let parts), .sum(let parts):
       parts.allSatisfy { $0.rows == parts[0].rows } ? parts[0].rows : nil
     }
@@ -110,9 +117,10 @@ indirect enum StorageDescription: Equatable, Sendable {
   var columns: Int? {
     switch self {
     case .affine(_, let columns, _, _, _), .codebook(_, let columns, _, _, _, _),
-      .blocks(_, let columns, _), .dense(_, let columns, _):
+      .blocks(_, let columns, _), .dense(_, let columns, _), .vectors(_, let columns, _, _):
       columns
-    case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.columns
+    case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
+      inner.columns
     case .split(let parts):
       parts.reduce(0) { sum, part in sum.flatMap { sum in part.columns.map { sum + $0 } } }
     case .sum(let terms): terms.allSatisfy { $0.columns == terms[0].columns } ? terms[0].columns : nil
@@ -150,6 +158,12 @@ indirect enum StorageDescription: Equatable, Sendable {
         throw fields.bad("there is no rotation of this many inputs")
       }
       self = .rotated(matrix, seed: seed)
+    case "block_rotated":
+      let (size, matrix) = (try fields.size("size"), try inner())
+      guard let columns = matrix.columns, columns % size == 0 else {
+        throw fields.bad("'size' does not divide the inputs")
+      }
+      self = .blockRotated(matrix, size: size)
     case "split": self = .split(try list("parts"))
     case "sum": self = .sum(try list("terms"))
     default: self = try Self.leaf(fields)
@@ -187,6 +201,7 @@ indirect enum StorageDescription: Equatable, Sendable {
       return .codebook(
         rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
         tablePerRow: table == "row", scales: scales)
+    case "vectors": return try vectors(fields, rows, columns)
     case "blocks":
       let name = try fields.text("format")
       guard let format = Blocks.Format.allCases.first(where: { $0.name == name }) else {
@@ -197,6 +212,29 @@ indirect enum StorageDescription: Equatable, Sendable {
     case let other:
       throw fields.bad("storage \((other ?? "").quoted) is not one that Pith knows")
     }
+  }
+
+  private static func vectors(
+    _ fields: Fields, _ rows: Int, _ columns: Int
+  ) throws(CheckpointError) -> StorageDescription {
+    func size(_ name: String, _ range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+      let size = try fields.size(name)
+      guard range.contains(size) else {
+        throw fields.bad("'\(name)' of vectors must be from \(range.lowerBound) to \(range.upperBound)")
+      }
+      return size
+    }
+    let layout = VectorCodebook.Layout(
+      dimension: try size("dimension", VectorCodebook.Layout.dimensions),
+      codebooks: try size("codebooks", VectorCodebook.Layout.codebookCounts),
+      bits: try size("bits", VectorCodebook.Layout.bitCounts), sets: try fields.size("sets"))
+    guard layout.sets <= layout.runs(columns) else {
+      throw fields.bad("'sets' is above the number of vectors in a row")
+    }
+    guard let scales = try fields.text("scales"), ["none", "row"].contains(scales) else {
+      throw fields.bad("'scales' of vectors must be none or row")
+    }
+    return .vectors(rows: rows, columns: columns, layout: layout, isScaled: scales == "row")
   }
 
   /// The member of `matrices`.
@@ -215,6 +253,12 @@ indirect enum StorageDescription: Equatable, Sendable {
       ]
     case .blocks(let rows, let columns, let format):
       ["storage": "blocks", "rows": .int(rows), "columns": .int(columns), "format": .string(format.name)]
+    case .vectors(let rows, let columns, let layout, let isScaled):
+      [
+        "storage": "vectors", "rows": .int(rows), "columns": .int(columns), "bits": .int(layout.bits),
+        "dimension": .int(layout.dimension), "codebooks": .int(layout.codebooks), "sets": .int(layout.sets),
+        "scales": isScaled ? "row" : "none",
+      ]
     case .dense(let rows, let columns, let format):
       ["storage": "dense", "rows": .int(rows), "columns": .int(columns), "format": .string(format.rawValue)]
     case .permuted(let inner): ["storage": "permuted", "inner": inner.json]
@@ -222,6 +266,8 @@ indirect enum StorageDescription: Equatable, Sendable {
     case .rotated(let inner, let seed):
       // As a string: JSON's numbers do not hold 64 bits everywhere.
       ["storage": "rotated", "seed": .string("\(seed)"), "inner": inner.json]
+    case .blockRotated(let inner, let size):
+      ["storage": "block_rotated", "size": .int(size), "inner": inner.json]
     case .split(let parts): ["storage": "split", "parts": .array(parts.map(\.json))]
     case .sum(let terms): ["storage": "sum", "terms": .array(terms.map(\.json))]
     }

@@ -57,6 +57,10 @@ extension StoredMatrix {
     case .rotated(let inner, let seed):
       let matrix = try part("inner", inner)
       self = .transformed(Transformed(.rotation(Rotation(size: matrix.columns, seed: seed)), matrix))
+    case .blockRotated(let inner, let size):
+      let matrix = try part("inner", inner)
+      let rotation = BlockRotation(size: size, values: try bytes("rotation", .float16, [size, size]))
+      self = .transformed(Transformed(.blockRotation(rotation), matrix))
     case .split(let parts):
       var matrices: [StoredMatrix] = []
       for (index, description) in parts.enumerated() {
@@ -98,6 +102,13 @@ extension StoredMatrix {
           tables: try bytes(
             "table", Codebook.tableType(perRow: tablePerRow), tablePerRow ? [rows, 1 << bits] : [1 << bits]),
           tablePerRow: tablePerRow, groupSize: groupSize, scales: scales))
+    case .vectors(let rows, let columns, let layout, let isScaled):
+      let rowBytes = Packing.bytesPerRow(layout.codesPerRow(columns), bits: layout.bits)
+      self = .vectors(
+        VectorCodebook(
+          rows: rows, columns: columns, layout: layout, codes: try bytes("codes", .uint8, [rows, rowBytes]),
+          tables: try bytes("table", .float16, layout.tableShape),
+          scales: isScaled ? try bytes("scales", .float16, [rows]) : nil))
     case .blocks(let rows, let columns, let format):
       guard columns % format.weights == 0 else {
         throw StorageFault(sentence: "\(columns) columns do not divide into blocks of \(format.weights)")

@@ -6,15 +6,20 @@ struct Samples {
   /// The scaled weights, row after row.
   let values: [Float]
 
-  /// How much each counts in the squared error of the weights: its scale squared. Nil without scales: all 1.
+  /// How much each matters: as its column does. Nil where all columns matter the same.
+  let importance: [Float]?
+
+  /// How much each counts in the squared error of the weights: its importance times its scale squared. Nil where all
+  /// are 1.
   let masses: [Float]?
 
-  /// The rows of a weight.
-  init(_ weight: Matrix, rows: Range<Int>, scales: GroupScales?) {
+  /// The rows of a weight; `diagonal` says how much each column matters.
+  init(_ weight: Matrix, rows: Range<Int>, scales: GroupScales?, diagonal: [Float]?) {
     let range = (rows.lowerBound * weight.columns)..<(rows.upperBound * weight.columns)
+    importance = diagonal.map { diagonal in rows.flatMap { _ in diagonal } }
     guard let scales else {
       values = Array(weight.values[range])
-      masses = nil
+      masses = importance
       return
     }
     var values: [Float] = []
@@ -27,7 +32,7 @@ struct Samples {
         let divisor = scale == 0 ? .infinity : scale
         for column in weight.columns(ofGroup: group, size: scales.groupSize) {
           values.append(weight[row, column] / divisor)
-          masses.append(scale * scale)
+          masses.append(scale * scale * (diagonal?[column] ?? 1))
         }
       }
     }
@@ -42,8 +47,8 @@ extension Codebook {
   /// - Parameter fit: the table for some weights; with tables per row its values must be float16.
   /// - Throws: `QuantizationError.tooLarge` if float16 cannot hold a scale, or a value of a row's table.
   init(
-    fitting weight: Matrix, _ options: QuantizationOptions, on pool: ThreadPool,
-    fit: (Samples) -> CodeTable
+    fitting weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions,
+    on pool: ThreadPool, fit: (Samples) -> CodeTable
   ) throws(QuantizationError) {
     let scales = options.groupSize.map {
       GroupScales(absmaxOf: weight, groupSize: $0, format: .float16, on: pool)
@@ -51,6 +56,11 @@ extension Codebook {
     if let scales, let index = scales.values.firstIndex(where: { !$0.isFinite }) {
       throw .tooLarge(row: index / scales.groups, column: index % scales.groups * scales.groupSize)
     }
+    let diagonal: [Float]? =
+      switch LossMetric(options.loss, statistics?.hessian, columns: weight.columns) {
+      case .plain: nil
+      case let metric: metric.diagonal
+      }
     let parts = options.tablePerRow ? weight.rows : 1
     let rowsPerTable = weight.rows / parts
     let tables = [CodeTable](unsafeUninitializedCapacity: parts) { target, filled in
@@ -58,7 +68,8 @@ extension Codebook {
       pool.forEach(count: parts, grain: 1) { range in
         for part in range {
           let rows = (part * rowsPerTable)..<((part + 1) * rowsPerTable)
-          target.initializeElement(at: part, to: fit(Samples(weight, rows: rows, scales: scales)))
+          target.initializeElement(
+            at: part, to: fit(Samples(weight, rows: rows, scales: scales, diagonal: diagonal)))
         }
       }
       filled = parts

@@ -5,8 +5,8 @@ import PithWeights
 /// be computed.
 ///
 /// Each value is the mean of the weights that take it, and each weight takes the nearest. With scales, a weight
-/// counts with its scale squared, so it is the error of the weights themselves that is least. Sources: METHODS,
-/// codebooks; Wu, *Optimal quantization by matrix searching*, J. Algorithms 12, 1991.
+/// counts with its scale squared, so it is the error of the weights themselves that is least; with the diagonal loss,
+/// it also counts as the diagonal of H says for its column. Sources: METHODS, codebooks; Wu, *Optimal quantization by matrix searching*, J. Algorithms 12, 1991.
 ///
 /// Up to `exactLimit` weights the partition is the optimum. More are first counted in as many bins of equal
 /// width, and the optimum is that over the bins' edges.
@@ -15,12 +15,13 @@ enum KMeans {
   static let exactLimit = 16_384
 
   static func quantize(
-    _ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> StoredMatrix {
-    .codebook(
-      try Codebook(fitting: weight, options, on: pool) { samples in
-        table(for: samples, bits: options.bits, halfPrecision: options.tablePerRow)
-      })
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
+  ) throws(QuantizationError) -> QuantizedMatrix {
+    QuantizedMatrix(
+      .codebook(
+        try Codebook(fitting: weight, statistics, options, on: pool) { samples in
+          table(for: samples, bits: options.bits, halfPrecision: options.tablePerRow)
+        }))
   }
 
   /// The best table for some weights.
@@ -32,9 +33,10 @@ enum KMeans {
     let optimum = table(partitioning: points, bits: bits, halfPrecision: halfPrecision)
     guard halfPrecision else { return optimum }
     // Rounding to float16 moves the optimum's values; where there is next to no error, it may lose to quantiles.
-    let values = points.map { Float($0.value) }
     let quantiles = CodeTable(
-      nearest: Percentile.table(ofSorted: values, bits: bits, halfPrecision: true).values)
+      nearest: Percentile.table(
+        ofSorted: samples.values.sorted(), bits: bits, halfPrecision: true
+      ).values)
     return error(of: points, in: quantiles) < error(of: points, in: optimum) ? quantiles : optimum
   }
 

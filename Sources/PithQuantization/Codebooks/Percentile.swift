@@ -4,17 +4,40 @@ import PithWeights
 /// A table of evenly spaced quantiles: the weights in order are cut in 2^b parts of equal number, each part is
 /// one code, and decodes to its median. Source: METHODS, codebooks.
 ///
+/// With the diagonal loss each weight counts as the diagonal of H says for its column.
+///
 /// Equal weights stay together, so codes are used equally often where the weights differ. Equal use carries the
 /// most information per code, but not the least error: see `KMeans`.
 enum Percentile {
   static func quantize(
-    _ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> StoredMatrix {
-    .codebook(
-      try Codebook(fitting: weight, options, on: pool) { samples in
-        table(
-          ofSorted: samples.values.sorted(), bits: options.bits, halfPrecision: options.tablePerRow)
-      })
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
+  ) throws(QuantizationError) -> QuantizedMatrix {
+    QuantizedMatrix(
+      .codebook(
+        try Codebook(fitting: weight, statistics, options, on: pool) { samples in
+          guard let importance = samples.importance else {
+            return table(
+              ofSorted: samples.values.sorted(), bits: options.bits, halfPrecision: options.tablePerRow)
+          }
+          let points = zip(samples.values, importance).map { Point(value: Double($0), mass: Double($1)) }
+          return table(
+            ofSorted: spread(points.sorted { $0.value < $1.value }), bits: options.bits,
+            halfPrecision: options.tablePerRow)
+        }))
+  }
+
+  /// As many values as points, in rising order, in which each point appears about as often as its mass says: the
+  /// quantiles at the middles of equal parts of the mass.
+  private static func spread(_ points: [Point]) -> [Float] {
+    let step = points.reduce(0) { $0 + $1.mass } / Double(points.count)
+    var (index, passed) = (0, points[0].mass)
+    return points.indices.map { part in
+      while passed < (Double(part) + 0.5) * step, index < points.count - 1 {
+        index += 1
+        passed += points[index].mass
+      }
+      return Float(points[index].value)
+    }
   }
 
   /// The table for weights in rising order.

@@ -34,13 +34,26 @@ struct MethodArguments: ParsableArguments {
   @Option(help: "smoothquant: how far outliers move into the weights, 0 to 1 (default: 0.5).")
   var alpha: String?
 
+  @Option(help: "Codebooks: what is made small: plain, diagonal, or layer, the error of the outputs.")
+  var loss: String?
+
+  @Option(help: "vq, pq, opq, aq, lsq: consecutive columns that share a code.")
+  var dimension: String?
+
+  @Option(help: "aq, lsq: codewords in a sum; pq, opq: sub-spaces with a codebook of their own.")
+  var codebooks: String?
+
+  @Option(help: "vq, pq, opq, aq, lsq: alternations of codes and codebooks.")
+  var iterations: String?
+
   /// The options that were given, with their texts.
   var given: [(QuantizationOptions.Name, String)] {
     let texts: [(QuantizationOptions.Name, String?)] = [
       (.bits, bits), (.groupSize, groupSize), (.symmetric, symmetric ? "true" : nil),
       (.rangeSearch, rangeSearch),
       (.doubleQuantization, doubleQuantization ? "true" : nil), (.tablePerRow, tablePerRow ? "true" : nil),
-      (.actOrder, actOrder), (.damping, damping), (.grid, grid), (.alpha, alpha),
+      (.actOrder, actOrder), (.damping, damping), (.grid, grid), (.alpha, alpha), (.loss, loss),
+      (.dimension, dimension), (.codebooks, codebooks), (.iterations, iterations),
     ]
     return texts.compactMap { name, text in text.map { (name, $0) } }
   }

@@ -149,7 +149,7 @@ struct HostileFileTests {
     let staged = try StagedFolder(folder, filledAt: folder + ".partial", overwrite: false)
     let configuration = try Checkpoint(path: Fixtures.path("models/llama")).huggingFaceConfiguration()
     _ = try staged.writeCheckpoint(
-      matrices: contents.maps.enumerated().map { ($1.name, packed($1.map.weight.decoded(), $0 % 3)) },
+      matrices: contents.maps.enumerated().map { ($1.name, packed($1.map.weight.decoded(), $0 % 4)) },
       vectors: contents.vectors, configuration: configuration, files: [])
     try staged.commit()
     return folder
@@ -165,6 +165,17 @@ struct HostileFileTests {
     case 1:
       return .affine(
         Affine(rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: scales, zeros: nil))
+    case 2:
+      let layout = VectorCodebook.Layout(dimension: 2, codebooks: 2, bits: 4, sets: 3)
+      let vectors = VectorCodebook(
+        rows: rows, columns: columns, layout: layout,
+        codes: Packing.pack(
+          (0..<rows * layout.codesPerRow(columns)).map { UInt8($0 % 16) }, rows: rows, bits: 4),
+        tables: Bytes(copying: [UInt16](repeating: Half.encode(0.1), count: 3 * 2 * 16 * 2)),
+        scales: Bytes(copying: [UInt16](repeating: Half.encode(0.1), count: rows)))
+      let rotation = Bytes(copying: [UInt16](repeating: Half.encode(1), count: 1))
+      return .transformed(
+        Transformed(.blockRotation(BlockRotation(size: 1, values: rotation)), .vectors(vectors)))
     default:
       return .codebook(
         Codebook(

@@ -1,0 +1,28 @@
+import PithTensors
+import PithWeights
+
+/// Additive quantization: each vector is the sum of one codeword from each of `codebooks` codebooks, all of them of its
+/// full dimension. Codes are found by beam search, codebooks by least squares.
+///
+/// Sources: Babenko and Lempitsky, *Additive quantization for extreme vector compression*, CVPR 2014; on the layer loss
+/// AQLM (arXiv 2401.06118). See `BeamSearch`, `VectorFit`.
+enum AdditiveQuantization {
+  /// The ways that the search keeps.
+  static let beamWidth = 16
+
+  static func quantize(
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
+  ) throws(QuantizationError) -> QuantizedMatrix {
+    let layout = VectorCodebook.Layout(
+      dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
+    return try QuantizedMatrix(
+      vectorsOf: weight, statistics, options, layout: layout, search: .beam(width: beamWidth), on: pool)
+  }
+
+  /// The fit of vectors of any kind, each the sum of `codebooks` codewords.
+  static func fit(columns: Int, codebooks: Int, bits: Int, iterations: Int, seed: UInt64) -> VectorFit {
+    VectorFit(
+      layout: VectorCodebook.Layout(dimension: columns, codebooks: codebooks, bits: bits),
+      search: .beam(width: beamWidth), iterations: iterations, seed: seed)
+  }
+}
