@@ -117,19 +117,17 @@ public struct Explanation: Sendable {
         let matrix = try entry.quantized(weight, statistics, on: pool)
         return (matrix, (clock.now - start) / .seconds(1))
       }
-      let (small, large) = (try run(min(32, entry.rows)), try run(min(64, entry.rows)))
+      let (small, large) = (try run(32), try run(64))
       storage = large.0.summary
       few = (small.0.rows, small.0.byteCount, small.1)
       more = (large.0.rows, large.0.byteCount, large.1)
     }
 
     func bytes(rows: Int) -> Int {
-      guard more.rows > few.rows else { return more.bytes }
-      return more.bytes + (more.bytes - few.bytes) * (rows - more.rows) / (more.rows - few.rows)
+      more.bytes + (more.bytes - few.bytes) * (rows - more.rows) / (more.rows - few.rows)
     }
 
     func seconds(rows: Int) -> Double {
-      guard more.rows > few.rows else { return more.seconds }
       let perRow = max(0, more.seconds - few.seconds) / Double(more.rows - few.rows)
       return more.seconds + perRow * Double(rows - more.rows)
     }

@@ -1,0 +1,200 @@
+import Foundation
+import PithCheckpoints
+import PithJSON
+import PithModels
+import PithQuantization
+import PithTensors
+import PithTestSupport
+import Testing
+
+@testable import PithCompression
+
+@Suite struct PipelineTests {
+  private let pool = ThreadPool(threads: 2)
+  private let folder = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)")
+    .path
+
+  private func calibration(seed: UInt64 = 1, count: Int = 12) -> Calibration {
+    var generator = SeededGenerator(seed: seed)
+    let sequences = (0..<count + 4).map { _ in
+      (0..<20).map { _ in Int32.random(in: 0..<60, using: &generator) }
+    }
+    return Calibration(
+      sequences: Array(sequences.prefix(count)), heldOut: Array(sequences.suffix(4)), source: "noise",
+      seed: seed)
+  }
+
+  private func source(_ name: String) throws -> Checkpoint {
+    try Checkpoint(path: Fixtures.path("models/\(name)"))
+  }
+
+  private func compress(
+    _ name: String, _ yaml: String, to path: String, _ calibration: Calibration?,
+    _ settings: Compression.Settings = .init(), memory: Int = Compression.defaultMemory
+  ) throws -> ReportCard {
+    try Compression(Recipe(yaml: yaml), calibration: calibration, memory: memory).run(
+      source(name), to: path, settings, on: pool)
+  }
+
+  private func bytes(_ path: String) throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for file in try FileManager.default.contentsOfDirectory(atPath: path) where file != ReportCard.file {
+      files[file] = FileManager.default.contents(atPath: path + "/" + file)
+    }
+    return files
+  }
+
+  @Test(arguments: ["llama-biases", "qwen3", "gemma3"])
+  func gptqOfADecoderIsCloserToTheOriginalThanRounding(name: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let seen = calibration()
+    let gptq = try compress(
+      name, "steps: [{method: gptq, bits: 3, group-size: 16, range-search: minmax}]", to: folder + "/a", seen)
+    let rtn = try compress(name, "steps: [{method: rtn, bits: 3, group-size: 16}]", to: folder + "/b", seen)
+    #expect(try #require(gptq.quality?.klDivergence) < #require(rtn.quality?.klDivergence))
+    #expect(gptq.matrices.count == rtn.matrices.count)
+    #expect(gptq.matrices.allSatisfy { ($0.loss != nil) == $0.name.contains("layers") })
+    let card = try #require(FileManager.default.contents(atPath: folder + "/a/pith.json"))
+    let json = try Bytes(copying: [UInt8](card)).withUnsafeBytes { try JSON(parsing: $0) }
+    #expect(json["kl_divergence"]?.double == gptq.quality?.klDivergence)
+    #expect(json["bits_per_weight"]?.double == gptq.size.bitsPerWeight)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["a", "b"])
+  }
+
+  @Test func anEncoderIsCalibratedToo() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let card = try compress(
+      "bert", "steps: [{method: awq}, {method: gptq, bits: 4, group-size: 16}]", to: folder, calibration())
+    #expect(try #require(card.cosine) > 0.98)
+  }
+
+  /// Scales that fold into a norm change no other matrix, so the model still computes what it did.
+  @Test(arguments: ["llama-biases", "gemma3", "qwen2"])
+  func awqInEightBitsIsNearlyTheOriginal(name: String) throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let card = try compress(
+      name, "steps: [{method: awq}, {method: rtn, bits: 8, group-size: 8}]\nembedding-bits: 0", to: folder,
+      calibration())
+    #expect(try #require(card.quality?.klDivergence) < 2e-4)
+  }
+
+  @Test(arguments: [
+    "steps: [{method: gptq, bits: 3}]", "steps: [{method: awq}]", "steps: [{method: kmeans}]",
+  ])
+  func aRunThatWasInterruptedAnywhereEndsWithTheSameBytes(yaml: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    _ = try compress("llama-biases", yaml, to: folder + "/whole", calibration())
+    for done in [1, 3, 6] {
+      let path = folder + "/part"
+      try interrupted("llama-biases", yaml, to: path, after: done)
+      let refused = #expect(throws: CheckpointError.self) {
+        try compress("llama-biases", yaml, to: path, calibration())
+      }
+      #expect(refused?.description.contains("--resume") == true)
+      _ = try compress("llama-biases", yaml, to: path, calibration(), .init(resumes: true))
+      #expect(try bytes(path) == bytes(folder + "/whole"))
+      try FileManager.default.removeItem(atPath: path)
+    }
+  }
+
+  @Test func aResumeOfAnotherJobIsRefusedAndSaysWhatDiffers() throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (path, yaml) = (folder + "/part", "steps: [{method: gptq, bits: 3}]")
+    try interrupted("llama-biases", yaml, to: path, after: 2)
+    func refusal(_ model: String, _ yaml: String, _ calibration: Calibration) -> String {
+      let error = #expect(throws: CheckpointError.self) {
+        try compress(model, yaml, to: path, calibration, .init(resumes: true))
+      }
+      return error?.description ?? ""
+    }
+    #expect(
+      refusal("llama-biases", "steps: [{method: gptq, bits: 4}]", calibration()).contains("another recipe"))
+    #expect(refusal("llama-biases", yaml, calibration(seed: 2)).contains("another calibration"))
+    #expect(refusal("qwen2", yaml, calibration()).contains("another model"))
+    _ = try compress("llama-biases", yaml, to: path, calibration(), .init(overwrite: true))
+    #expect(FileManager.default.fileExists(atPath: path + "/config.json"))
+  }
+
+  /// Little memory, more parts and files: the same matrices.
+  @Test func rowsThatLieAsideGiveTheSameBytes() throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let yaml = "steps: [{method: gptq, bits: 3}]"
+    _ = try compress("qwen3", yaml, to: folder + "/a", calibration())
+    _ = try compress("qwen3", yaml, to: folder + "/b", calibration(), memory: 5000)
+    #expect(try bytes(folder + "/a") == bytes(folder + "/b"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["a", "b"])
+  }
+
+  @Test func aCompressedModelIsCompressedAgainOnlyByForce() throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let yaml = "steps: [{method: rtn, group-size: 8}]"
+    _ = try compress("llama", yaml, to: folder + "/a", nil)
+    let again = try Compression(Recipe(yaml: yaml))
+    let error = #expect(throws: CheckpointError.self) {
+      try again.run(Checkpoint(path: folder + "/a"), to: folder + "/b", on: pool)
+    }
+    #expect(error?.description.contains("--force") == true)
+    _ = try again.run(Checkpoint(path: folder + "/a"), to: folder + "/b", .init(overwrite: true), on: pool)
+  }
+
+  @Test func anExplanationCountsTheBytesThatARunThenStores() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let yaml = """
+      steps:
+        - {method: gptq, bits: 3, group-size: 8}
+        - {method: nf4, layers: {roles: [down]}}
+        - {method: kmeans, table-per-row: true, layers: {roles: [up]}}
+      """
+    let explained = try Explanation(Recipe(yaml: yaml), source("llama-biases"), tokens: 240, on: pool)
+    let card = try compress("llama-biases", yaml, to: folder, calibration())
+    #expect(explained.bytes == card.size.bytes)
+    #expect(abs(explained.bitsPerWeight - (card.size.bitsPerWeight ?? 0)) < 1e-9)
+  }
+
+  @Test func aTextWithoutAWindowIsRefused() throws {
+    let checkpoint = try Checkpoint(path: Fixtures.path("gguf/llama.gguf"))
+    let (model, tokenizer) = (try checkpoint.model(), try checkpoint.tokenizer())
+    let error = #expect(throws: CalibrationError.self) {
+      try Calibration(documents: ["ab"], source: "short.txt", tokenizer: tokenizer, model: model)
+    }
+    #expect(error?.description.contains("short.txt") == true)
+    #expect(throws: CalibrationError.badLine(source: "x.jsonl", line: 2)) {
+      try CalibrationText.documents(of: "{\"text\": \"a\"}\n{\"t\": 1}", named: "x.jsonl")
+    }
+    #expect(
+      try CalibrationText.documents(of: "{\"text\": \"a\\u00e9\"}\n\n{\"text\": \"\"}", named: "x.jsonl") == [
+        "aé", "",
+      ])
+  }
+
+  /// Runs a compression whose process dies after some groups: what is left is what a kill leaves.
+  private func interrupted(_ name: String, _ yaml: String, to path: String, after done: Int) throws {
+    let copy = folder + "/copy"
+    _ = try compress(name, yaml, to: copy, calibration())
+    try FileManager.default.removeItem(atPath: copy)
+    let recipe = try Recipe(yaml: yaml)
+    let checkpoint = try source(name)
+    let model = try checkpoint.model()
+    let contents = ModelContents(model)
+    let plan = try Plan(recipe, for: contents)
+    let job = Job(checkpoint, contents, recipe, calibration(), pool)
+    let workspace = try Workspace(path, job: job.json, resumes: false, overwrite: false)
+    let run = CompressionRun(
+      model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
+      progress: { _, _ in })
+    try run.compressAll(calibration(), memory: Compression.defaultMemory)
+    let partial = folder + "/.part.partial"
+    let groups = try FileManager.default.contentsOfDirectory(atPath: partial).filter {
+      $0.contains(".group.")
+    }
+    for file in groups where (Int(file.prefix { $0 != "." }) ?? 0) >= done {
+      try FileManager.default.removeItem(atPath: partial + "/" + file)
+    }
+    try Data("half a file".utf8).write(to: URL(filePath: partial + "/\(done).group.safetensors.unfinished"))
+  }
+}

@@ -1,0 +1,90 @@
+import PithCheckpoints
+import PithModels
+import PithTestSupport
+import Testing
+
+@testable import PithCompression
+
+@Suite struct RecipeTests {
+  @Test func aRecipeSaysStepsOptionsAndLayers() throws {
+    let recipe = try Recipe(
+      yaml: """
+        embedding-bits: 4
+        steps:
+          - method: rotate
+            layers: {roles: [query, key]}
+          - method: gptq
+            bits: 3
+            group-size: 32
+            act-order: static
+          - method: nf4
+            layers:
+              names: ["*.mlp.*"]
+              indices: [0-1, 3]
+        """)
+    #expect(recipe.embeddingBits == 4)
+    #expect(recipe.steps.map(\.method.name) == ["rotate", "gptq", "nf4"])
+    #expect(recipe.steps[0].layers.roles == [.query, .key])
+    #expect(recipe.steps[1].options.bits == 3 && recipe.steps[1].options.actOrder == .static)
+    #expect(recipe.steps[2].layers.indices == [0...1, 3...3])
+    #expect(recipe.needsCalibration)
+  }
+
+  @Test(arguments: [
+    ("steps: [{method: magic}]", "'magic' is no method"),
+    ("steps: [{method: rtn, colour: red}]", "'colour' is no key of rtn"),
+    ("steps: [{method: rtn, bits: many}]", "bits is 'many'"),
+    ("steps: [{method: rtn, bits: 9}]", "bits is 9"),
+    ("steps: [{method: nf4, symmetric: true}]", "'symmetric' is no key of nf4"),
+    ("steps: [{method: rtn, layers: {roles: [sun]}}]", "'sun' is no role"),
+    ("steps: [{method: rtn, layers: {indices: 5-2}}]", "'5-2' names no layers"),
+    ("steps: [{method: rtn, layers: {where: here}}]", "'where' is no key of 'layers'"),
+    ("steps: [{method: rtn}]\nfast: yes", "'fast' is no key of a recipe"),
+    ("steps: [{method: gptq, layers: {roles: [embedding]}}]", "needs calibration"),
+    ("steps: {", "it is not YAML"), ("7", "must be a mapping"), ("embedding-bits: 1", "embedding-bits is 1"),
+    ("embedding-bits: 0", "no steps"),
+  ])
+  func faultsAreNamed(yaml: String, fault: String) {
+    let error = #expect(throws: RecipeError.self) { try Recipe(yaml: yaml) }
+    #expect(error?.description.contains(fault) == true, "\(error?.description ?? "")")
+  }
+
+  @Test func aStepThatMatchesNothingIsNamed() throws {
+    let contents = ModelContents(try Checkpoint(path: Fixtures.path("models/llama")).model())
+    let recipe = try Recipe(
+      yaml: "steps: [{method: rtn}, {method: rtn, bits: 3, layers: {names: [nowhere.*]}}]")
+    let error = #expect(throws: RecipeError.self) { try Plan(recipe, for: contents) }
+    #expect(error?.description.contains("Step 2") == true && error?.description.contains("nowhere.*") == true)
+  }
+
+  @Test func theLastQuantizerThatMatchesWins() throws {
+    let contents = ModelContents(try Checkpoint(path: Fixtures.path("models/llama")).model())
+    let recipe = try Recipe(
+      yaml: """
+        steps:
+          - {method: rotate, layers: {roles: [down]}}
+          - {method: rtn, bits: 4}
+          - {method: rtn, bits: 2, layers: {indices: 0}}
+        """)
+    let plan = try Plan(recipe, for: contents)
+    for entry in plan.entries where entry.place.layer != nil {
+      #expect(entry.quantizer?.options.bits == (entry.place.layer == 0 ? 2 : 4))
+      #expect(entry.transforms.map(\.method.name) == (entry.place.role == .down ? ["rotate"] : []))
+    }
+    #expect(plan.entries[0].quantizer?.options.bits == 8)
+  }
+
+  @Test func aPreparingStepAloneIsFollowedByItsQuantizer() throws {
+    let recipe = try Recipe(yaml: "steps: [{method: smoothquant, alpha: 0.75}]")
+    #expect(recipe.steps.map(\.method.name) == ["smoothquant", "rtn"])
+  }
+
+  @Test(arguments: [
+    ("model.layers.0.x", "model.*.x", true), ("ab", "a", false), ("abc", "*", true), ("", "*", true),
+    ("abc", "a*d", false),
+  ])
+  func patternsMatchNames(name: String, pattern: String, matches: Bool) {
+    let selection = LayerSelection(names: [pattern])
+    #expect(selection.contains(Place(.query, layer: 0), name: name) == matches)
+  }
+}
