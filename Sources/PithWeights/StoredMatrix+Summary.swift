@@ -10,6 +10,9 @@ extension StoredMatrix {
       "\(1 << codebook.bits) codes\(codebook.tablePerRow ? " per row" : "")"
         + (codebook.scales == nil ? "" : " in groups of \(codebook.groupSize)")
     case .blocks(let blocks): blocks.format.name
+    case .integer(let storage):
+      "int\(storage.bits) × \(storage.activations.rawValue)"
+        + (storage.threshold.map { ", outliers from \($0) on in float32" } ?? "")
     case .transformed(let storage):
       switch storage.transform {
       case .permutation: "\(storage.inner.summary), reordered"

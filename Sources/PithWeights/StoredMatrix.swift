@@ -21,6 +21,9 @@ public indirect enum StoredMatrix: Sendable {
   /// The block formats of GGUF files.
   case blocks(Blocks)
 
+  /// Integers of 4 or 8 bits that meet quantized activations in integer arithmetic.
+  case integer(IntegerProduct)
+
   /// A matrix behind a permutation, scaling or rotation of its inputs.
   case transformed(Transformed)
 
@@ -37,6 +40,7 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.rows
     case .codebook(let storage): storage.rows
     case .blocks(let storage): storage.rows
+    case .integer(let storage): storage.rows
     case .transformed(let storage): storage.inner.rows
     case .split(let storage): storage.rows
     case .sum(let storage): storage.rows
@@ -50,6 +54,7 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.columns
     case .codebook(let storage): storage.columns
     case .blocks(let storage): storage.columns
+    case .integer(let storage): storage.columns
     case .transformed(let storage): storage.inner.columns
     case .split(let storage): storage.columns
     case .sum(let storage): storage.columns
@@ -63,6 +68,7 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.tensors
     case .codebook(let storage): storage.tensors
     case .blocks(let storage): storage.tensors
+    case .integer(let storage): storage.tensors
     case .transformed(let storage): storage.tensors
     case .split(let storage): storage.tensors
     case .sum(let storage): storage.tensors
@@ -88,6 +94,7 @@ public indirect enum StoredMatrix: Sendable {
     case .affine(let storage): storage.decode(row: row, into: target)
     case .codebook(let storage): storage.decode(row: row, into: target)
     case .blocks(let storage): storage.decode(row: row, into: target)
+    case .integer(let storage): storage.decode(row: row, into: target)
     case .transformed(let storage): storage.decode(row: row, into: target)
     case .split(let storage): storage.decode(row: row, into: target)
     case .sum(let storage): storage.decode(row: row, into: target)

@@ -58,6 +58,20 @@ struct PackedStorageTests {
           ))
       }
     }
+    for bits in [4, 8] {
+      for (threshold, activations) in [(nil, .int8), (6.5, .int4)] as [(Float?, IntegerProduct.Activations)] {
+        matrices.append(
+          (
+            "product\(bits)\(activations)",
+            .integer(
+              IntegerProduct(
+                rows: rows, columns: columns, bits: bits,
+                codes: bytes(rows * Packing.bytesPerRow(columns, bits: bits)),
+                scales: bits == 4 ? .float16(halves(rows)) : .float32(floats(rows)),
+                activations: activations, threshold: threshold))
+          ))
+      }
+    }
     for format in Blocks.Format.allCases {
       let data = Bytes(copying: [UInt8](repeating: 0x11, count: rows * format.bytes))
       matrices.append(

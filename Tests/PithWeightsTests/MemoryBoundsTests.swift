@@ -116,6 +116,7 @@ extension StoredMatrix {
     case .affine(let storage): storage.multiply(x, y, on: pool)
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
+    case .integer, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
     }
   }
 
@@ -138,6 +139,7 @@ extension StoredMatrix {
           scales: try m.scales?.guarded(by: memory)))
     case .blocks(let m):
       .blocks(Blocks(rows: m.rows, columns: m.columns, format: m.format, data: try memory.bytes(m.data)))
+    case .integer, .transformed, .split, .sum: preconditionFailure("no sample of these")
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "PithBlocks.h"
+#include "PithIntegers.h"
 
 /// The instruction sets that kernels are written for.
 typedef enum {
@@ -136,6 +137,9 @@ void pith_add(float *a, const float *b, size_t count);
 
 /// a ← a · b.
 void pith_multiply(float *a, const float *b, size_t count);
+
+/// The largest |x|, 0 of none; a NaN counts as the largest.
+float pith_largest_magnitude(const float *x, size_t count);
 
 /// Turns the pairs (x[i], x[i + pairs]) by the angles of the given cosines and sines.
 void pith_rotate(float *x, const float *cosines, const float *sines, size_t pairs);

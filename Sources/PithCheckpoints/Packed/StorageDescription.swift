@@ -8,6 +8,9 @@ indirect enum StorageDescription: Equatable, Sendable {
   case codebook(rows: Int, columns: Int, bits: Int, groupSize: Int, tablePerRow: Bool, scales: ScaleKind)
   case blocks(rows: Int, columns: Int, format: Blocks.Format)
   case dense(rows: Int, columns: Int, format: Dense.Format)
+  case integer(
+    rows: Int, columns: Int, bits: Int, activations: IntegerProduct.Activations, float32Scales: Bool,
+    threshold: Float?)
   case permuted(StorageDescription)
   case scaled(StorageDescription)
   case rotated(StorageDescription, seed: UInt64)
@@ -33,6 +36,11 @@ indirect enum StorageDescription: Equatable, Sendable {
     switch matrix {
     case .dense(let storage):
       self = .dense(rows: storage.rows, columns: storage.columns, format: storage.format)
+    case .integer(let storage):
+      let float32Scales = if case .float32 = storage.scales { true } else { false }
+      self = .integer(
+        rows: storage.rows, columns: storage.columns, bits: storage.bits, activations: storage.activations,
+        float32Scales: float32Scales, threshold: storage.threshold)
     case .transformed(let storage):
       let inner = StorageDescription(storage.inner)
       switch storage.transform {
@@ -90,7 +98,7 @@ indirect enum StorageDescription: Equatable, Sendable {
   var rows: Int? {
     switch self {
     case .affine(let rows, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
-      .dense(let rows, _, _):
+      .dense(let rows, _, _), .integer(let rows, _, _, _, _, _):
       rows
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.rows
     case .split(let parts), .sum(let parts):
@@ -102,7 +110,7 @@ indirect enum StorageDescription: Equatable, Sendable {
   var columns: Int? {
     switch self {
     case .affine(_, let columns, _, _, _), .codebook(_, let columns, _, _, _, _),
-      .blocks(_, let columns, _), .dense(_, let columns, _):
+      .blocks(_, let columns, _), .dense(_, let columns, _), .integer(_, let columns, _, _, _, _):
       columns
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.columns
     case .split(let parts):
@@ -179,6 +187,21 @@ indirect enum StorageDescription: Equatable, Sendable {
       return .codebook(
         rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
         tablePerRow: table == "row", scales: scales)
+    case "integer":
+      let bits = try fields.size("bits")
+      guard bits == 4 || bits == 8 else { throw fields.bad("'bits' of integer products must be 4 or 8") }
+      guard columns <= IntegerProduct.largestColumns else {
+        throw fields.bad("'columns' of integer products must be at most \(IntegerProduct.largestColumns)")
+      }
+      guard let activations = try fields.text("activations").flatMap(IntegerProduct.Activations.init) else {
+        throw fields.bad("'activations' must be int8 or int4")
+      }
+      guard let scales = try fields.text("scales"), ["float16", "float32"].contains(scales) else {
+        throw fields.bad("'scales' must be float16 or float32")
+      }
+      return .integer(
+        rows: rows, columns: columns, bits: bits, activations: activations,
+        float32Scales: scales == "float32", threshold: try fields.number(optional: "threshold"))
     case "blocks":
       let name = try fields.text("format")
       guard let format = Blocks.Format.allCases.first(where: { $0.name == name }) else {
@@ -207,6 +230,12 @@ indirect enum StorageDescription: Equatable, Sendable {
       ]
     case .blocks(let rows, let columns, let format):
       ["storage": "blocks", "rows": .int(rows), "columns": .int(columns), "format": .string(format.name)]
+    case .integer(let rows, let columns, let bits, let activations, let float32Scales, let threshold):
+      [
+        "storage": "integer", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),
+        "activations": .string(activations.rawValue), "scales": float32Scales ? "float32" : "float16",
+        "threshold": threshold.map { .double(Double($0)) } ?? .null,
+      ]
     case .dense(let rows, let columns, let format):
       ["storage": "dense", "rows": .int(rows), "columns": .int(columns), "format": .string(format.rawValue)]
     case .permuted(let inner): ["storage": "permuted", "inner": inner.json]

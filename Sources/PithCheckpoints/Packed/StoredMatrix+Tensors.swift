@@ -43,6 +43,15 @@ extension StoredMatrix {
       self = .dense(
         Dense(
           rows: rows, columns: columns, format: format, values: try bytes("weight", type, [rows, columns])))
+    case .integer(let rows, let columns, let bits, let activations, let float32Scales, let threshold):
+      self = .integer(
+        IntegerProduct(
+          rows: rows, columns: columns, bits: bits,
+          codes: try bytes("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
+          scales: float32Scales
+            ? .float32(try bytes("scales", .float32, [rows]))
+            : .float16(try bytes("scales", .float16, [rows])),
+          activations: activations, threshold: threshold))
     case .permuted(let inner):
       let matrix = try part("inner", inner)
       let order = try bytes("order", .uint16, [matrix.columns])

@@ -148,7 +148,7 @@ struct HostileFileTests {
     let contents = ModelContents(decoder)
     var writer = try CheckpointWriter(folder, names: contents.names, overwrite: false)
     for (index, (name, map)) in contents.maps.enumerated() {
-      try writer.append(name, packed(map.weight.decoded(), index % 3))
+      try writer.append(name, packed(map.weight.decoded(), index % 4))
     }
     for (name, values) in contents.vectors { try writer.append(name, values) }
     let configuration = try Checkpoint(path: Fixtures.path("models/llama")).huggingFaceConfiguration()
@@ -166,6 +166,11 @@ struct HostileFileTests {
     case 1:
       return .affine(
         Affine(rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: scales, zeros: nil))
+    case 2:
+      return .integer(
+        IntegerProduct(
+          rows: rows, columns: columns, bits: 4, codes: codes, scales: .float16(scales[0..<(2 * rows)]),
+          activations: .int8, threshold: 6))
     default:
       return .codebook(
         Codebook(
