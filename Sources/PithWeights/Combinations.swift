@@ -122,7 +122,7 @@ extension MatrixSum {
 
 extension Matrix {
   /// Some columns, in the order given.
-  func selecting(columns chosen: some Collection<Int>) -> Matrix {
+  public func selecting(columns chosen: some Collection<Int>) -> Matrix {
     Matrix(rows: rows, columns: chosen.count) { target in
       for row in 0..<rows {
         for (position, column) in chosen.enumerated() {

@@ -18,6 +18,7 @@ extension StoredMatrix {
     precondition(x.columns == columns, "\(x.columns) inputs for \(columns) columns")
     switch self {
     case .integer(let storage): return storage.multiply(x, on: pool)
+    case .sparse(let storage): return storage.multiply(x, on: pool)
     case .transformed(let storage): return storage.multiply(x, on: pool)
     case .split(let storage): return storage.multiply(x, on: pool)
     case .sum(let storage): return storage.multiply(x, on: pool)
@@ -53,7 +54,7 @@ extension StoredMatrix {
     case .affine(let storage): storage.bits == 4 ? 5 : storage.bits == 8 ? 3 : 1
     case .codebook(let storage): storage.bits == 4 ? 5 : 1
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
-    case .integer, .transformed, .split, .sum: 1
+    case .integer, .sparse, .transformed, .split, .sum: 1
     }
   }
 
@@ -65,7 +66,7 @@ extension StoredMatrix {
     case .affine(let storage): storage.multiply(x, y, on: pool)
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
-    case .integer, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
+    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
     }
   }
 

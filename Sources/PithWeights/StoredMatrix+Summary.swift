@@ -6,6 +6,7 @@ extension StoredMatrix {
     case .affine(let affine):
       "int\(affine.bits)\(affine.zeros == nil ? " symmetric" : "")"
         + (affine.groupSize < affine.columns ? " in groups of \(affine.groupSize)" : " per row")
+        + affine.scaleSummary
     case .codebook(let codebook):
       "\(1 << codebook.bits) codes\(codebook.tablePerRow ? " per row" : "")"
         + (codebook.scales == nil ? "" : " in groups of \(codebook.groupSize)")
@@ -13,6 +14,7 @@ extension StoredMatrix {
     case .integer(let storage):
       "int\(storage.bits) × \(storage.activations.rawValue)"
         + (storage.threshold.map { ", outliers from \($0) on in float32" } ?? "")
+    case .sparse(let sparse): "\(sparse.values.count / 2) values apart"
     case .transformed(let storage):
       switch storage.transform {
       case .permutation: "\(storage.inner.summary), reordered"
@@ -22,5 +24,12 @@ extension StoredMatrix {
     case .split(let storage): storage.parts.map { "\($0.columns)× \($0.summary)" }.joined(separator: " | ")
     case .sum(let storage): storage.terms.map(\.summary).joined(separator: " + ")
     }
+  }
+}
+
+extension Affine {
+  /// What there is to say of the scales, if they are not plain.
+  fileprivate var scaleSummary: String {
+    if case .quantized(let scales) = scales { ", scales in \(scales.bits) bits" } else { "" }
   }
 }

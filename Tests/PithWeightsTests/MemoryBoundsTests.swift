@@ -95,7 +95,12 @@ extension InstructionSets {
           Sample.codebook(bits: bits, tablePerRow: $0, .float16, groupSize: 64, 3, columns, seed: 3)
         }
       }
-      return dense + affine + codebooks
+      let quantizedScales = [(3, 16, 3), (4, 8, 8), (8, 5, 5)].map { (bits, groupSize, scaleBits) in
+        Sample.affine(
+          bits: bits, groupSize: groupSize, scaleBits: scaleBits, scaleGroup: 16, zeros: true, 3, columns,
+          seed: 4)
+      }
+      return dense + affine + quantizedScales + codebooks
     }
   }
 }
@@ -116,7 +121,7 @@ extension StoredMatrix {
     case .affine(let storage): storage.multiply(x, y, on: pool)
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
-    case .integer, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
+    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
     }
   }
 
@@ -130,7 +135,7 @@ extension StoredMatrix {
         Affine(
           rows: m.rows, columns: m.columns, bits: m.bits, groupSize: m.groupSize,
           codes: try memory.bytes(m.codes),
-          scales: try memory.bytes(m.scales), zeros: try m.zeros.map(memory.bytes)))
+          scales: try m.scales.guarded(by: memory), zeros: try m.zeros.map(memory.bytes)))
     case .codebook(let m):
       .codebook(
         Codebook(
@@ -139,7 +144,20 @@ extension StoredMatrix {
           scales: try m.scales?.guarded(by: memory)))
     case .blocks(let m):
       .blocks(Blocks(rows: m.rows, columns: m.columns, format: m.format, data: try memory.bytes(m.data)))
-    case .integer, .transformed, .split, .sum: preconditionFailure("no sample of these")
+    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("no sample of these")
+    }
+  }
+}
+
+extension Affine.Scales {
+  fileprivate func guarded(by memory: GuardedMemory) throws -> Self {
+    switch self {
+    case .float16(let values): .float16(try memory.bytes(values))
+    case .quantized(let scales):
+      .quantized(
+        Affine.QuantizedScales(
+          bits: scales.bits, groupSize: scales.groupSize, codes: try memory.bytes(scales.codes),
+          steps: try memory.bytes(scales.steps), minima: try memory.bytes(scales.minima)))
     }
   }
 }

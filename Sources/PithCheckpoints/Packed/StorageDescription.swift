@@ -4,18 +4,26 @@ import PithWeights
 /// What a packed matrix's tensors mean: one member of `quantization_config.matrices` in `config.json`
 /// (docs/format.md).
 indirect enum StorageDescription: Equatable, Sendable {
-  case affine(rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool)
+  case affine(
+    rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool, quantizedScales: QuantizedScales?)
   case codebook(rows: Int, columns: Int, bits: Int, groupSize: Int, tablePerRow: Bool, scales: ScaleKind)
   case blocks(rows: Int, columns: Int, format: Blocks.Format)
   case dense(rows: Int, columns: Int, format: Dense.Format)
   case integer(
     rows: Int, columns: Int, bits: Int, activations: IntegerProduct.Activations, float32Scales: Bool,
     threshold: Float?)
+  case sparse(rows: Int, columns: Int, count: Int)
   case permuted(StorageDescription)
   case scaled(StorageDescription)
   case rotated(StorageDescription, seed: UInt64)
   case split([StorageDescription])
   case sum([StorageDescription])
+
+  /// The bits of an affine matrix's scales that are codes, and the groups that share a step and a minimum.
+  struct QuantizedScales: Equatable {
+    let bits: Int
+    let groupSize: Int
+  }
 
   /// How a codebook's scales are stored.
   enum ScaleKind: String {
@@ -50,10 +58,17 @@ indirect enum StorageDescription: Equatable, Sendable {
       }
     case .split(let storage): self = .split(storage.parts.map(StorageDescription.init))
     case .sum(let storage): self = .sum(storage.terms.map(StorageDescription.init))
+    case .sparse(let storage):
+      self = .sparse(rows: storage.rows, columns: storage.columns, count: storage.values.count / 2)
     case .affine(let storage):
+      let quantizedScales: QuantizedScales? =
+        switch storage.scales {
+        case .float16: nil
+        case .quantized(let scales): QuantizedScales(bits: scales.bits, groupSize: scales.groupSize)
+        }
       self = .affine(
         rows: storage.rows, columns: storage.columns, bits: storage.bits, groupSize: storage.groupSize,
-        symmetric: storage.zeros == nil)
+        symmetric: storage.zeros == nil, quantizedScales: quantizedScales)
     case .codebook(let storage):
       let scales: ScaleKind =
         switch storage.scales {
@@ -97,8 +112,9 @@ indirect enum StorageDescription: Equatable, Sendable {
   /// The number of outputs; nil where parts disagree.
   var rows: Int? {
     switch self {
-    case .affine(let rows, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
-      .dense(let rows, _, _), .integer(let rows, _, _, _, _, _):
+    case .affine(let rows, _, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
+      .dense(let rows, _, _), .integer(let rows, _, _, _, _, _),
+      .sparse(let rows, _, _):
       rows
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.rows
     case .split(let parts), .sum(let parts):
@@ -109,8 +125,9 @@ indirect enum StorageDescription: Equatable, Sendable {
   /// The number of inputs; nil where parts disagree.
   var columns: Int? {
     switch self {
-    case .affine(_, let columns, _, _, _), .codebook(_, let columns, _, _, _, _),
-      .blocks(_, let columns, _), .dense(_, let columns, _), .integer(_, let columns, _, _, _, _):
+    case .affine(_, let columns, _, _, _, _), .codebook(_, let columns, _, _, _, _),
+      .blocks(_, let columns, _), .dense(_, let columns, _), .integer(_, let columns, _, _, _, _),
+      .sparse(_, let columns, _):
       columns
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _): inner.columns
     case .split(let parts):
@@ -169,12 +186,9 @@ indirect enum StorageDescription: Equatable, Sendable {
           "'format' must be one of \(Dense.Format.allCases.map(\.rawValue).joined(separator: ", "))")
       }
       return .dense(rows: rows, columns: columns, format: format)
-    case "affine":
-      let bits = try fields.size("bits")
-      guard (2...8).contains(bits) else { throw fields.bad("'bits' of affine codes must be from 2 to 8") }
-      return .affine(
-        rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
-        symmetric: try fields.flag("symmetric") ?? false)
+    case "affine": return try affine(fields, rows: rows, columns: columns)
+    case "integer": return try integer(fields, rows: rows, columns: columns)
+    case "sparse": return try sparse(fields, rows: rows, columns: columns)
     case "codebook":
       let bits = try fields.size("bits")
       guard bits <= 8 else { throw fields.bad("'bits' of a codebook must be from 1 to 8") }
@@ -187,21 +201,6 @@ indirect enum StorageDescription: Equatable, Sendable {
       return .codebook(
         rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
         tablePerRow: table == "row", scales: scales)
-    case "integer":
-      let bits = try fields.size("bits")
-      guard bits == 4 || bits == 8 else { throw fields.bad("'bits' of integer products must be 4 or 8") }
-      guard columns <= IntegerProduct.largestColumns else {
-        throw fields.bad("'columns' of integer products must be at most \(IntegerProduct.largestColumns)")
-      }
-      guard let activations = try fields.text("activations").flatMap(IntegerProduct.Activations.init) else {
-        throw fields.bad("'activations' must be int8 or int4")
-      }
-      guard let scales = try fields.text("scales"), ["float16", "float32"].contains(scales) else {
-        throw fields.bad("'scales' must be float16 or float32")
-      }
-      return .integer(
-        rows: rows, columns: columns, bits: bits, activations: activations,
-        float32Scales: scales == "float32", threshold: try fields.number(optional: "threshold"))
     case "blocks":
       let name = try fields.text("format")
       guard let format = Blocks.Format.allCases.first(where: { $0.name == name }) else {
@@ -217,11 +216,15 @@ indirect enum StorageDescription: Equatable, Sendable {
   /// The member of `matrices`.
   var json: JSONValue {
     switch self {
-    case .affine(let rows, let columns, let bits, let groupSize, let symmetric):
+    case .affine(let rows, let columns, let bits, let groupSize, let symmetric, let scales):
       [
         "storage": "affine", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),
         "group_size": .int(groupSize), "symmetric": .bool(symmetric),
+        "scale_bits": scales.map { .int($0.bits) } ?? .null,
+        "scale_group_size": scales.map { .int($0.groupSize) } ?? .null,
       ]
+    case .sparse(let rows, let columns, let count):
+      ["storage": "sparse", "rows": .int(rows), "columns": .int(columns), "count": .int(count)]
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let scales):
       [
         "storage": "codebook", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),

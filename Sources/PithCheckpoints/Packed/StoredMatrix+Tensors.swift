@@ -45,13 +45,9 @@ extension StoredMatrix {
           rows: rows, columns: columns, format: format, values: try bytes("weight", type, [rows, columns])))
     case .integer(let rows, let columns, let bits, let activations, let float32Scales, let threshold):
       self = .integer(
-        IntegerProduct(
-          rows: rows, columns: columns, bits: bits,
-          codes: try bytes("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
-          scales: float32Scales
-            ? .float32(try bytes("scales", .float32, [rows]))
-            : .float16(try bytes("scales", .float16, [rows])),
-          activations: activations, threshold: threshold))
+        try IntegerProduct(
+          rows: rows, columns: columns, bits: bits, activations: activations, float32Scales: float32Scales,
+          threshold: threshold, read: bytes))
     case .permuted(let inner):
       let matrix = try part("inner", inner)
       let order = try bytes("order", .uint16, [matrix.columns])
@@ -78,15 +74,13 @@ extension StoredMatrix {
         matrices.append(try part("term\(index)", description))
       }
       self = .sum(MatrixSum(matrices))
-    case .affine(let rows, let columns, let bits, let groupSize, let symmetric):
-      let groups = (columns + groupSize - 1) / groupSize
+    case .sparse(let rows, let columns, let count):
+      self = .sparse(try Sparse(rows: rows, columns: columns, count: count, read: bytes))
+    case .affine(let rows, let columns, let bits, let groupSize, let symmetric, let quantizedScales):
       self = .affine(
-        Affine(
-          rows: rows, columns: columns, bits: bits, groupSize: groupSize,
-          codes: try bytes("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
-          scales: try bytes("scales", .float16, [rows, groups]),
-          zeros: symmetric
-            ? nil : try bytes("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)])))
+        try Affine(
+          rows: rows, columns: columns, bits: bits, groupSize: groupSize, symmetric: symmetric,
+          quantizedScales: quantizedScales, read: bytes))
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let kind):
       let groups = (columns + groupSize - 1) / groupSize
       let scales: Codebook.Scales? =
@@ -130,7 +124,7 @@ private func isFinite(_ bytes: Bytes, _ type: NamedTensor.ElementType) -> Bool {
     }
   }
   switch type {
-  case .uint8, .uint16: return true
+  case .uint8, .uint16, .uint32: return true
   case .float16: return all(UInt16.self, 0x7C00)
   case .bfloat16: return all(UInt16.self, 0x7F80)
   case .float32: return all(UInt32.self, 0x7F80_0000)

@@ -148,7 +148,7 @@ struct HostileFileTests {
     let contents = ModelContents(decoder)
     var writer = try CheckpointWriter(folder, names: contents.names, overwrite: false)
     for (index, (name, map)) in contents.maps.enumerated() {
-      try writer.append(name, packed(map.weight.decoded(), index % 4))
+      try writer.append(name, packed(map.weight.decoded(), index % 5))
     }
     for (name, values) in contents.vectors { try writer.append(name, values) }
     let configuration = try Checkpoint(path: Fixtures.path("models/llama")).huggingFaceConfiguration()
@@ -165,7 +165,16 @@ struct HostileFileTests {
     case 0: return .dense(Dense(matrix))
     case 1:
       return .affine(
-        Affine(rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: scales, zeros: nil))
+        Affine(
+          rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: .float16(scales),
+          zeros: nil))
+    case 3:
+      let small = Affine.QuantizedScales(
+        bits: 4, groupSize: 1, codes: codes[0..<(rows * ((groups + 1) / 2))], steps: scales, minima: scales)
+      let base = Affine(
+        rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: .quantized(small),
+        zeros: nil)
+      return .sum(MatrixSum([.affine(base), .sparse(Sparse(matrix))]))
     case 2:
       return .integer(
         IntegerProduct(
