@@ -6,6 +6,9 @@ public enum QuantizationError: Error, Equatable {
   /// The group size is below 1.
   case groupSize(Int)
 
+  /// The threshold is not a positive number.
+  case threshold(Float)
+
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
 
@@ -17,6 +20,9 @@ public enum QuantizationError: Error, Equatable {
 
   /// The weight has no rows or no columns.
   case empty(rows: Int, columns: Int)
+
+  /// The weight has more columns than its storage can hold.
+  case tooWide(Int, allowed: Int)
 
   /// The weight holds a NaN or an infinity, first at this row and column.
   case notFinite(row: Int, column: Int)
@@ -35,6 +41,8 @@ extension QuantizationError: CustomStringConvertible {
         : "bits is \(bits), but \(method) offers \(allowed.lowerBound) to \(allowed.upperBound): choose one of these."
     case .groupSize(let size):
       "group-size is \(size): choose at least 1, or leave it out for no groups."
+    case .threshold(let threshold):
+      "threshold is \(threshold): choose a number above 0."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):
@@ -43,6 +51,8 @@ extension QuantizationError: CustomStringConvertible {
       "The inputs that calibration saw hold no usable numbers: check the model and the calibration text."
     case .empty(let rows, let columns):
       "The weight is \(rows) × \(columns), so there is nothing to quantize: leave it as it is."
+    case .tooWide(let columns, let allowed):
+      "The weight has \(columns) columns, but only \(allowed) can be stored so: choose another method."
     case .notFinite(let row, let column):
       "The weight at row \(row), column \(column) is not a finite number: repair the checkpoint or leave this weight as it is."
     case .tooLarge(let row, let column):

@@ -97,6 +97,9 @@ public struct QuantizationMethod: Sendable {
       guard options.agrees(with: defaults, in: option) else { throw .unusedOption(option, method: name) }
     }
     if let size = options.groupSize, size < 1 { throw .groupSize(size) }
+    if let threshold = options.threshold, !(threshold > 0 && threshold.isFinite) {
+      throw .threshold(threshold)
+    }
   }
 }
 
@@ -129,6 +132,12 @@ extension QuantizationMethod {
       paper: "arXiv 2306.06965", bits: 4...4,
       options: [.groupSize, .doubleQuantization],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(AbnormalFloat.quantize)),
+    QuantizationMethod(
+      name: "llm-int8",
+      summary: "LLM.int8(): weights and activations in int8, multiplied as integers, large features apart",
+      paper: "arXiv 2208.07339", bits: 8...8, options: [.rangeSearch, .threshold, .fixedOutliers],
+      defaults: QuantizationOptions(bits: 8, threshold: 6), calibration: .optional, function: LLMInt8.quantize
+    ),
   ]
 
   /// The method called `name`, or nil.

@@ -32,10 +32,17 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// A table per row costs 16 · 2^bits / columns bits per weight: 0.44 at 4 bits and 576 columns.
   public var tablePerRow: Bool
 
+  /// Integer products: the |x| from which on a feature is an outlier and kept out of the integers; nil for none.
+  public var threshold: Float?
+
+  /// Integer products: whether outliers are those of calibration, stored apart, instead of those of each batch.
+  public var fixedOutliers: Bool
+
   /// Options with the given values.
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
-    doubleQuantization: Bool = false, tablePerRow: Bool = false
+    doubleQuantization: Bool = false, tablePerRow: Bool = false, threshold: Float? = nil,
+    fixedOutliers: Bool = false
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -43,6 +50,8 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.rangeSearch = rangeSearch
     self.doubleQuantization = doubleQuantization
     self.tablePerRow = tablePerRow
+    self.threshold = threshold
+    self.fixedOutliers = fixedOutliers
   }
 
   /// An option's name, as the command line spells it.
@@ -59,6 +68,10 @@ public struct QuantizationOptions: Sendable, Equatable {
     case doubleQuantization = "double-quantization"
     /// `tablePerRow`.
     case tablePerRow = "table-per-row"
+    /// `threshold`.
+    case threshold
+    /// `fixedOutliers`.
+    case fixedOutliers = "fixed-outliers"
   }
 
   /// Whether `self` and `other` agree in the option called `name`.
@@ -70,6 +83,8 @@ public struct QuantizationOptions: Sendable, Equatable {
     case .rangeSearch: rangeSearch == other.rangeSearch
     case .doubleQuantization: doubleQuantization == other.doubleQuantization
     case .tablePerRow: tablePerRow == other.tablePerRow
+    case .threshold: threshold == other.threshold
+    case .fixedOutliers: fixedOutliers == other.fixedOutliers
     }
   }
 }
