@@ -67,8 +67,18 @@ static inline unsigned pith_code(const uint8_t *codes, size_t i, int bits) {
   return word >> shift & ((1u << bits) - 1);
 }
 
+/// a · b + c in two roundings, whatever the instruction set: decoded weights must not depend on it.
+static inline float pith_offset_product(float a, float b, float c) {
+#pragma STDC FP_CONTRACT OFF
+  return a * b + c;
+}
+
 static inline float pith_affine_scale(const pith_affine *m, size_t row, size_t group) {
-  return pith_half(pith_load16(m->scales + 2 * (row * m->groups + group)));
+  if (m->scale_bits == 0) return pith_half(pith_load16(m->scales + 2 * (row * m->groups + group)));
+  const float code = (float)pith_code(m->scales + row * m->scale_row_bytes, group, m->scale_bits);
+  const size_t place = 2 * (row * m->scale_groups + group / m->scale_group_size);
+  return pith_offset_product(
+    pith_half(pith_load16(m->scale_steps + place)), code, pith_half(pith_load16(m->scale_minima + place)));
 }
 
 static inline float pith_affine_zero(const pith_affine *m, size_t row, size_t group) {
@@ -107,12 +117,6 @@ typedef struct {
   const float *table;
   int bits;
 } pith_codebook_row;
-
-/// a · b + c in two roundings, whatever the instruction set: decoded weights must not depend on it.
-static inline float pith_offset_product(float a, float b, float c) {
-#pragma STDC FP_CONTRACT OFF
-  return a * b + c;
-}
 
 /// The scale at an index among all scales.
 static inline float pith_codebook_scale(const pith_codebook *m, size_t index) {

@@ -231,14 +231,18 @@ INLINE lanes weighted(const uint8_t *codes, const float *x, size_t count) {
 /// One row of codes of any size in groups of any size.
 INLINE float affine_row(const pith_affine *m, const float *x, const float *sums, size_t row) {
   uint8_t buffer[PIECE];
+  piece_scales scales;
+  scales.matrix = m;
+  scales.row = row;
   lanes total = {0};
   float rest = 0;
   for (size_t start = 0; start < m->columns; start += PIECE) {
     const size_t end = smaller(start + PIECE, m->columns);
     const uint8_t *codes = unpacked(m->codes + row * m->row_bytes, m->bits, start, end - start, buffer);
+    scales_of_piece(&scales, start, end);
     for (size_t i = start; i < end;) {
       const size_t group = i / m->group_size, stop = smaller((group + 1) * m->group_size, end);
-      const float scale = half_at(m->scales + 2 * (row * m->groups + group));
+      const float scale = scale_in(&scales, group);
       if (i == group * m->group_size) rest -= scale * pith_affine_zero(m, row, group) * sums[group];
       total += scale * weighted(codes + i - start, x + i, stop - i);
       i = stop;
@@ -257,7 +261,13 @@ INLINE void common_affine_product(
   const size_t step = SCALES / m->groups;
   for (size_t start = first; start < last; start += step) {
     const size_t stop = smaller(start + step, last);
-    half_decode((const uint16_t *)(m->scales + 2 * start * m->groups), (stop - start) * m->groups, buffer.values);
+    if (m->scale_bits == 0) {
+      half_decode((const uint16_t *)(m->scales + 2 * start * m->groups), (stop - start) * m->groups, buffer.values);
+    } else {
+      for (size_t row = start; row < stop; row++) {
+        quantized_scales(m, row, 0, m->groups, buffer.values + (row - start) * m->groups);
+      }
+    }
     close_scales(&buffer, (stop - start) * m->groups);
     lanes totals[4] = {{0}, {0}, {0}, {0}};
     for (size_t row = start; row < stop; row++) {

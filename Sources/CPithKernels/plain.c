@@ -2,6 +2,7 @@
 #include "CPithKernels.h"
 
 #include <math.h>
+#include <string.h>
 
 void pith_add(float *a, const float *b, size_t count) {
   for (size_t i = 0; i < count; i++) a[i] += b[i];
@@ -9,6 +10,20 @@ void pith_add(float *a, const float *b, size_t count) {
 
 void pith_multiply(float *a, const float *b, size_t count) {
   for (size_t i = 0; i < count; i++) a[i] *= b[i];
+}
+
+float pith_largest_magnitude(const float *x, size_t count) {
+  // As integers, magnitudes of floats keep their order, and NaN stands above all.
+  int32_t largest = 0;
+  for (size_t i = 0; i < count; i++) {
+    int32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    bits &= 0x7FFFFFFF;
+    largest = bits > largest ? bits : largest;
+  }
+  float magnitude;
+  memcpy(&magnitude, &largest, sizeof magnitude);
+  return magnitude;
 }
 
 void pith_rotate(float *x, const float *cosines, const float *sines, size_t pairs) {

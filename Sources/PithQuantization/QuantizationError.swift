@@ -16,6 +16,8 @@ public enum QuantizationError: Error, Equatable {
 
   /// The option is outside of what the method offers.
   case range(QuantizationOptions.Name, Int, allowed: ClosedRange<Int>)
+  /// The threshold is not a positive number.
+  case threshold(Float)
 
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
@@ -28,6 +30,9 @@ public enum QuantizationError: Error, Equatable {
 
   /// The weight has no rows or no columns.
   case empty(rows: Int, columns: Int)
+
+  /// The weight has more columns than its storage can hold.
+  case tooWide(Int, allowed: Int)
 
   /// The weight holds a NaN or an infinity, first at this row and column.
   case notFinite(row: Int, column: Int)
@@ -54,6 +59,8 @@ extension QuantizationError: CustomStringConvertible {
       "\(method) does not offer the \(loss.rawValue) loss: choose another one."
     case .range(let option, let value, let allowed):
       "\(option.rawValue) is \(value): choose \(allowed.lowerBound) to \(allowed.upperBound)."
+    case .threshold(let threshold):
+      "threshold is \(threshold): choose a number above 0."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):
@@ -62,6 +69,8 @@ extension QuantizationError: CustomStringConvertible {
       "The inputs that calibration saw hold no usable numbers: check the model and the calibration text."
     case .empty(let rows, let columns):
       "The weight is \(rows) × \(columns), so there is nothing to quantize: leave it as it is."
+    case .tooWide(let columns, let allowed):
+      "The weight has \(columns) columns, but only \(allowed) can be stored so: choose another method."
     case .notFinite(let row, let column):
       "The weight at row \(row), column \(column) is not a finite number: repair the checkpoint or leave this weight as it is."
     case .tooLarge(let row, let column):

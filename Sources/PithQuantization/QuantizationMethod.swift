@@ -118,6 +118,9 @@ public struct QuantizationMethod: Sendable {
     for (option, value, range) in ranges where !range.contains(value) {
       throw .range(option, value, allowed: range)
     }
+    if let threshold = options.threshold, !(threshold > 0 && threshold.isFinite) {
+      throw .threshold(threshold)
+    }
   }
 }
 
@@ -194,6 +197,12 @@ extension QuantizationMethod {
       options: [.dimension, .codebooks, .loss, .iterations, .seed],
       defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 8, codebooks: 2),
       calibration: .optional, function: LocalSearchQuantization.quantize),
+    QuantizationMethod(
+      name: "llm-int8",
+      summary: "LLM.int8(): weights and activations in int8, multiplied as integers, large features apart",
+      paper: "arXiv 2208.07339", bits: 8...8, options: [.rangeSearch, .threshold, .fixedOutliers],
+      defaults: QuantizationOptions(bits: 8, threshold: 6), calibration: .optional, function: LLMInt8.quantize
+    ),
   ]
 
   /// The method called `name`, or nil.

@@ -54,6 +54,8 @@ extension QuantizationOptions {
     case .dimension: dimension = try whole()
     case .codebooks: codebooks = try whole()
     case .iterations: iterations = try whole()
+    case .threshold: threshold = text == "none" ? nil : try number()
+    case .fixedOutliers: fixedOutliers = try flag()
     case .seed:
       guard let value = UInt64(text) else { throw fail("a whole number, 0 or more") }
       seed = value
@@ -77,6 +79,8 @@ extension QuantizationOptions {
     case .dimension: "\(dimension)"
     case .codebooks: "\(codebooks)"
     case .iterations: "\(iterations)"
+    case .threshold: threshold.map { "\($0)" } ?? "none"
+    case .fixedOutliers: "\(fixedOutliers)"
     case .seed: "\(seed)"
     }
   }

@@ -69,12 +69,19 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// Vectors: where random numbers come from.
   public var seed: UInt64
 
+  /// Integer products: the |x| from which on a feature is an outlier and kept out of the integers; nil for none.
+  public var threshold: Float?
+
+  /// Integer products: whether outliers are those of calibration, stored apart, instead of those of each batch.
+  public var fixedOutliers: Bool
+
   /// Options with the given values.
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
     doubleQuantization: Bool = false, tablePerRow: Bool = false, actOrder: ActivationOrder = .none,
     damping: Float = 0.01, grid: Grid = .affine, alpha: Float = 0.5, loss: QuantizationLoss = .plain,
-    dimension: Int = 8, codebooks: Int = 1, iterations: Int = 8, seed: UInt64 = 0
+    dimension: Int = 8, codebooks: Int = 1, iterations: Int = 8, seed: UInt64 = 0,
+    threshold: Float? = nil, fixedOutliers: Bool = false
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -91,6 +98,8 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.codebooks = codebooks
     self.iterations = iterations
     self.seed = seed
+    self.threshold = threshold
+    self.fixedOutliers = fixedOutliers
   }
 
   /// An option's name, as the command line spells it.
@@ -125,6 +134,10 @@ public struct QuantizationOptions: Sendable, Equatable {
     case iterations
     /// `seed`.
     case seed
+    /// `threshold`.
+    case threshold
+    /// `fixedOutliers`.
+    case fixedOutliers = "fixed-outliers"
   }
 
   /// Whether `self` and `other` agree in an option.
@@ -133,5 +146,5 @@ public struct QuantizationOptions: Sendable, Equatable {
   }
 
   /// Whether a method that can do without calibration is asked to look at it.
-  public var usesCalibration: Bool { loss != .plain }
+  public var usesCalibration: Bool { loss != .plain || fixedOutliers }
 }

@@ -6,6 +6,41 @@ import PithTensors
 /// A group is `groupSize` consecutive columns of one row; the last group of a row is shorter where the columns
 /// do not divide. Source: METHODS, linear quantization.
 public struct Affine: Sendable {
+  /// The scales of the groups.
+  public enum Scales: Sendable {
+    /// `rows × groups` float16 values.
+    case float16(Bytes)
+    /// Integers in turn, as in SpQR (arXiv 2306.03078): minimum + step · c for code c of a group.
+    case quantized(QuantizedScales)
+  }
+
+  /// Scales that are codes of a second grid: consecutive groups of a row share its step and minimum.
+  public struct QuantizedScales: Sendable {
+    /// Bits per code, 1–8.
+    public let bits: Int
+    /// Groups that share a step and a minimum.
+    public let groupSize: Int
+    /// `rows` packed rows of a code per group.
+    public let codes: Bytes
+    /// Float16 values, ⌈groups / groupSize⌉ per row.
+    public let steps: Bytes
+    /// Float16 values, as many.
+    public let minima: Bytes
+
+    /// Scales over existing memory.
+    public init(bits: Int, groupSize: Int, codes: Bytes, steps: Bytes, minima: Bytes) {
+      precondition((1...8).contains(bits) && groupSize >= 1)
+      self.bits = bits
+      self.groupSize = groupSize
+      self.codes = codes
+      self.steps = steps
+      self.minima = minima
+    }
+
+    /// Steps of a row of `groups` groups.
+    public func steps(of groups: Int) -> Int { (groups + groupSize - 1) / groupSize }
+  }
+
   /// The number of outputs.
   public let rows: Int
   /// The number of inputs.
@@ -16,8 +51,8 @@ public struct Affine: Sendable {
   public let groupSize: Int
   /// `rows` packed rows of `columns` codes (see `Packing`).
   public let codes: Bytes
-  /// `rows × groups` float16 scales.
-  public let scales: Bytes
+  /// A scale per group of each row.
+  public let scales: Scales
   /// `rows` packed rows of `groups` zero points of `bits` bits; nil for symmetric storage, in which z = 2^(bits−1).
   public let zeros: Bytes?
 
@@ -26,7 +61,7 @@ public struct Affine: Sendable {
 
   /// A matrix over existing memory.
   public init(
-    rows: Int, columns: Int, bits: Int, groupSize: Int, codes: Bytes, scales: Bytes, zeros: Bytes?
+    rows: Int, columns: Int, bits: Int, groupSize: Int, codes: Bytes, scales: Scales, zeros: Bytes?
   ) {
     precondition((2...8).contains(bits) && groupSize >= 1)
     self.rows = rows
@@ -37,23 +72,37 @@ public struct Affine: Sendable {
     self.scales = scales
     self.zeros = zeros
     precondition(codes.count == rows * Packing.bytesPerRow(columns, bits: bits), "size of codes")
-    precondition(scales.count == rows * groups * 2, "size of scales")
+    switch scales {
+    case .float16(let values): precondition(values.count == rows * groups * 2, "size of scales")
+    case .quantized(let scales):
+      precondition(
+        scales.codes.count == rows * Packing.bytesPerRow(groups, bits: scales.bits), "size of scale codes")
+      let count = rows * scales.steps(of: groups) * 2
+      precondition(scales.steps.count == count && scales.minima.count == count, "size of steps and minima")
+    }
     precondition(zeros.map { $0.count == rows * Packing.bytesPerRow(groups, bits: bits) } ?? true)
   }
 }
 
 extension Affine {
   var tensors: [NamedTensor] {
-    var tensors = [
+    func packed(_ role: String, _ count: Int, bits: Int, _ bytes: Bytes) -> NamedTensor {
       NamedTensor(
-        role: "codes", type: .uint8, shape: [rows, Packing.bytesPerRow(columns, bits: bits)], bytes: codes),
-      NamedTensor(role: "scales", type: .float16, shape: [rows, groups], bytes: scales),
-    ]
-    if let zeros {
-      tensors.append(
-        NamedTensor(
-          role: "zeros", type: .uint8, shape: [rows, Packing.bytesPerRow(groups, bits: bits)], bytes: zeros))
+        role: role, type: .uint8, shape: [rows, Packing.bytesPerRow(count, bits: bits)], bytes: bytes)
     }
+    var tensors = [packed("codes", columns, bits: bits, codes)]
+    switch scales {
+    case .float16(let values):
+      tensors.append(NamedTensor(role: "scales", type: .float16, shape: [rows, groups], bytes: values))
+    case .quantized(let scales):
+      let shape = [rows, scales.steps(of: groups)]
+      tensors += [
+        packed("scales", groups, bits: scales.bits, scales.codes),
+        NamedTensor(role: "scale_steps", type: .float16, shape: shape, bytes: scales.steps),
+        NamedTensor(role: "scale_minima", type: .float16, shape: shape, bytes: scales.minima),
+      ]
+    }
+    if let zeros { tensors.append(packed("zeros", groups, bits: bits, zeros)) }
     return tensors
   }
 
@@ -73,19 +122,26 @@ extension Affine {
   }
 
   private func withKernelMatrix(_ body: (UnsafePointer<pith_affine>) -> Void) {
-    codes.withUnsafeBytes { codes in
-      scales.withUnsafeBytes { scales in
-        (zeros ?? Bytes()).withUnsafeBytes { zeroBytes in
-          var matrix = pith_affine(
-            codes: codes.baseAddress!.assumingMemoryBound(to: UInt8.self),
-            scales: scales.baseAddress!.assumingMemoryBound(to: UInt8.self),
-            zeros: zeros == nil ? nil : zeroBytes.baseAddress!.assumingMemoryBound(to: UInt8.self),
-            columns: columns, group_size: groupSize, groups: groups,
-            row_bytes: Packing.bytesPerRow(columns, bits: bits),
-            zero_row_bytes: Packing.bytesPerRow(groups, bits: bits), bits: Int32(bits))
-          body(&matrix)
-        }
-      }
+    func start(_ bytes: Bytes) -> UnsafePointer<UInt8>? {
+      bytes.unsafePointer.baseAddress?.assumingMemoryBound(to: UInt8.self)
     }
+    var matrix = pith_affine()
+    matrix.codes = start(codes)
+    matrix.zeros = zeros.flatMap(start)
+    (matrix.columns, matrix.group_size, matrix.groups) = (columns, groupSize, groups)
+    matrix.row_bytes = Packing.bytesPerRow(columns, bits: bits)
+    matrix.zero_row_bytes = Packing.bytesPerRow(groups, bits: bits)
+    matrix.bits = Int32(bits)
+    switch scales {
+    case .float16(let values): matrix.scales = start(values)
+    case .quantized(let scales):
+      matrix.scales = start(scales.codes)
+      matrix.scale_bits = Int32(scales.bits)
+      matrix.scale_group_size = scales.groupSize
+      matrix.scale_groups = scales.steps(of: groups)
+      matrix.scale_row_bytes = Packing.bytesPerRow(groups, bits: scales.bits)
+      (matrix.scale_steps, matrix.scale_minima) = (start(scales.steps), start(scales.minima))
+    }
+    withExtendedLifetime(self) { body(&matrix) }
   }
 }

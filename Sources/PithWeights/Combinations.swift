@@ -81,7 +81,7 @@ extension ColumnSplit {
     var start = 0
     var sum: Matrix?
     for part in parts {
-      let product = part.multiply(x.columns(start..<(start + part.columns)), on: pool)
+      let product = part.multiply(x.selecting(columns: start..<(start + part.columns)), on: pool)
       sum = sum.map { $0.adding(product) } ?? product
       start += part.columns
     }
@@ -128,12 +128,12 @@ extension MatrixSum {
 }
 
 extension Matrix {
-  /// Some consecutive columns.
-  func columns(_ range: Range<Int>) -> Matrix {
-    Matrix(rows: rows, columns: range.count) { target in
+  /// Some columns, in the order given.
+  public func selecting(columns chosen: some Collection<Int>) -> Matrix {
+    Matrix(rows: rows, columns: chosen.count) { target in
       for row in 0..<rows {
-        for (position, column) in range.enumerated() {
-          target[row * range.count + position] = values[row * columns + column]
+        for (position, column) in chosen.enumerated() {
+          target[row * chosen.count + position] = values[row * columns + column]
         }
       }
     }

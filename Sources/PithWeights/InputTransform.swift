@@ -17,6 +17,9 @@ public enum InputTransform: Sendable, Equatable {
 }
 
 extension InputTransform {
+  /// The most inputs that a permutation numbers.
+  public static let largestPermutation = 1 << 16
+
   /// The inputs that the inner matrix sees, one row per token: T·x.
   public func apply(_ x: Matrix) -> Matrix {
     switch self {

@@ -9,11 +9,12 @@ public struct NamedTensor: Sendable, Equatable {
     case bfloat16 = "BF16"
     case uint8 = "U8"
     case uint16 = "U16"
+    case uint32 = "U32"
 
     /// The size of an element in bytes.
     public var size: Int {
       switch self {
-      case .float32: 4
+      case .float32, .uint32: 4
       case .float16, .bfloat16, .uint16: 2
       case .uint8: 1
       }

@@ -17,6 +17,8 @@ extension StoredMatrix {
   public func multiply(_ x: Matrix, on pool: ThreadPool) -> Matrix {
     precondition(x.columns == columns, "\(x.columns) inputs for \(columns) columns")
     switch self {
+    case .integer(let storage): return storage.multiply(x, on: pool)
+    case .sparse(let storage): return storage.multiply(x, on: pool)
     case .transformed(let storage): return storage.multiply(x, on: pool)
     case .split(let storage): return storage.multiply(x, on: pool)
     case .sum(let storage): return storage.multiply(x, on: pool)
@@ -24,7 +26,7 @@ extension StoredMatrix {
     }
   }
 
-  /// The product of a storage that is no combination of others.
+  /// The product of a storage whose rows are decoded, or multiplied with one token as they lie.
   private func multiplyLeaf(_ x: Matrix, on pool: ThreadPool) -> Matrix {
     Matrix(rows: x.rows, columns: rows) { target in
       x.values.withUnsafeBufferPointer { source in
@@ -53,7 +55,7 @@ extension StoredMatrix {
     case .codebook(let storage): storage.bits == 4 ? 5 : 1
     case .vectors: 2
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
-    case .transformed, .split, .sum: 1
+    case .integer, .sparse, .transformed, .split, .sum: 1
     }
   }
 
@@ -66,7 +68,7 @@ extension StoredMatrix {
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
-    case .transformed, .split, .sum: preconditionFailure("combinations multiply their parts")
+    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
     }
   }
 

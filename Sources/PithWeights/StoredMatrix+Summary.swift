@@ -6,12 +6,17 @@ extension StoredMatrix {
     case .affine(let affine):
       "int\(affine.bits)\(affine.zeros == nil ? " symmetric" : "")"
         + (affine.groupSize < affine.columns ? " in groups of \(affine.groupSize)" : " per row")
+        + affine.scaleSummary
     case .codebook(let codebook):
       "\(1 << codebook.bits) codes\(codebook.tablePerRow ? " per row" : "")"
         + (codebook.scales == nil ? "" : " in groups of \(codebook.groupSize)")
     case .vectors(let vectors):
       vectors.layout.summary + (vectors.scales == nil ? "" : ", scaled per row")
     case .blocks(let blocks): blocks.format.name
+    case .integer(let storage):
+      "int\(storage.bits) × \(storage.activations.rawValue)"
+        + (storage.threshold.map { ", outliers from \($0) on in float32" } ?? "")
+    case .sparse(let sparse): "\(sparse.values.count / 2) values apart"
     case .transformed(let storage):
       switch storage.transform {
       case .permutation: "\(storage.inner.summary), reordered"
@@ -30,5 +35,12 @@ extension VectorCodebook.Layout {
   fileprivate var summary: String {
     (codebooks > 1 ? "\(codebooks) × " : "") + "\(1 << bits) vectors of \(dimension)"
       + (sets > 1 ? " in \(sets) sets" : "")
+  }
+}
+
+extension Affine {
+  /// What there is to say of the scales, if they are not plain.
+  fileprivate var scaleSummary: String {
+    if case .quantized(let scales) = scales { ", scales in \(scales.bits) bits" } else { "" }
   }
 }

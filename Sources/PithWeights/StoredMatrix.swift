@@ -24,6 +24,12 @@ public indirect enum StoredMatrix: Sendable {
   /// The block formats of GGUF files.
   case blocks(Blocks)
 
+  /// Integers of 4 or 8 bits that meet quantized activations in integer arithmetic.
+  case integer(IntegerProduct)
+
+  /// Few values, the others 0.
+  case sparse(Sparse)
+
   /// A matrix behind a permutation, scaling or rotation of its inputs.
   case transformed(Transformed)
 
@@ -41,6 +47,8 @@ public indirect enum StoredMatrix: Sendable {
     case .codebook(let storage): storage.rows
     case .vectors(let storage): storage.rows
     case .blocks(let storage): storage.rows
+    case .integer(let storage): storage.rows
+    case .sparse(let storage): storage.rows
     case .transformed(let storage): storage.inner.rows
     case .split(let storage): storage.rows
     case .sum(let storage): storage.rows
@@ -55,6 +63,8 @@ public indirect enum StoredMatrix: Sendable {
     case .codebook(let storage): storage.columns
     case .vectors(let storage): storage.columns
     case .blocks(let storage): storage.columns
+    case .integer(let storage): storage.columns
+    case .sparse(let storage): storage.columns
     case .transformed(let storage): storage.inner.columns
     case .split(let storage): storage.columns
     case .sum(let storage): storage.columns
@@ -69,6 +79,8 @@ public indirect enum StoredMatrix: Sendable {
     case .codebook(let storage): storage.tensors
     case .vectors(let storage): storage.tensors
     case .blocks(let storage): storage.tensors
+    case .integer(let storage): storage.tensors
+    case .sparse(let storage): storage.tensors
     case .transformed(let storage): storage.tensors
     case .split(let storage): storage.tensors
     case .sum(let storage): storage.tensors
@@ -95,6 +107,8 @@ public indirect enum StoredMatrix: Sendable {
     case .codebook(let storage): storage.decode(row: row, into: target)
     case .vectors(let storage): storage.decode(row: row, into: target)
     case .blocks(let storage): storage.decode(row: row, into: target)
+    case .integer(let storage): storage.decode(row: row, into: target)
+    case .sparse(let storage): storage.decode(row: row, into: target)
     case .transformed(let storage): storage.decode(row: row, into: target)
     case .split(let storage): storage.decode(row: row, into: target)
     case .sum(let storage): storage.decode(row: row, into: target)

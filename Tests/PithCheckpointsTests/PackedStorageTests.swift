@@ -35,7 +35,8 @@ struct PackedStorageTests {
             .affine(
               Affine(
                 rows: rows, columns: columns, bits: bits, groupSize: 5,
-                codes: bytes(rows * Packing.bytesPerRow(columns, bits: bits)), scales: halves(rows * 8),
+                codes: bytes(rows * Packing.bytesPerRow(columns, bits: bits)),
+                scales: .float16(halves(rows * 8)),
                 zeros: zeros ? bytes(rows * Packing.bytesPerRow(8, bits: bits)) : nil))
           ))
       }
@@ -69,6 +70,32 @@ struct PackedStorageTests {
       let rotation = BlockRotation(size: columns, values: halves(columns * columns))
       matrices.append(("rotated\(bits)", .transformed(Transformed(.blockRotation(rotation), vectors))))
     }
+    let quantizedScales = Affine.QuantizedScales(
+      bits: 3, groupSize: 4, codes: bytes(rows * 2), steps: halves(rows * 2), minima: halves(rows * 2))
+    let base = StoredMatrix.affine(
+      Affine(
+        rows: rows, columns: columns, bits: 3, groupSize: 8,
+        codes: bytes(rows * Packing.bytesPerRow(columns, bits: 3)), scales: .quantized(quantizedScales),
+        zeros: bytes(rows * 2)))
+    for (name, every) in [("none", 1000), ("some", 7), ("all", 1)] {
+      let values = (0..<(rows * columns)).map { $0 % every == every - 1 ? Float($0 + 1) : 0 }
+      let outliers = StoredMatrix.sparse(Sparse(Matrix(rows: rows, columns: columns, values: values)))
+      matrices.append(("outliers\(name)", .sum(MatrixSum([base, outliers]))))
+    }
+    for bits in [4, 8] {
+      for (threshold, activations) in [(nil, .int8), (6.5, .int4)] as [(Float?, IntegerProduct.Activations)] {
+        matrices.append(
+          (
+            "product\(bits)\(activations)",
+            .integer(
+              IntegerProduct(
+                rows: rows, columns: columns, bits: bits,
+                codes: bytes(rows * Packing.bytesPerRow(columns, bits: bits)),
+                scales: bits == 4 ? .float16(halves(rows)) : .float32(floats(rows)),
+                activations: activations, threshold: threshold))
+          ))
+      }
+    }
     for format in Blocks.Format.allCases {
       let data = Bytes(copying: [UInt8](repeating: 0x11, count: rows * format.bytes))
       matrices.append(
@@ -98,11 +125,26 @@ struct PackedStorageTests {
     let matrix = StoredMatrix.affine(
       Affine(
         rows: 1, columns: 4, bits: 4, groupSize: 4, codes: Bytes(copying: [UInt8(0), 0]),
-        scales: Bytes(copying: [Half.encode(.nan)]), zeros: nil))
+        scales: .float16(Bytes(copying: [Half.encode(.nan)])), zeros: nil))
     try write([("weight", matrix)], to: folder)
     let checkpoint = try Checkpoint(path: folder)
     let error = #expect(throws: CheckpointError.self) { try checkpoint.matrix("weight", rows: 1, columns: 4) }
     #expect(error?.description.contains("weight") == true && error?.description.contains("scales") == true)
+  }
+
+  @Test func aSparseMatrixThatIsNoneIsNamed() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let matrix = StoredMatrix.sparse(Sparse(Matrix(rows: 1, columns: 4, values: [0, 1, 2, 0])))
+    try write([("weight", matrix)], to: folder)
+    let path = folder + "/model.safetensors"
+    var file = try Data(contentsOf: URL(filePath: path))
+    let indices = try #require(file.range(of: Data([1, 0, 2, 0])))
+    file[indices.lowerBound + 2] = 4
+    try file.write(to: URL(filePath: path))
+    let checkpoint = try Checkpoint(path: folder)
+    let error = #expect(throws: CheckpointError.self) { try checkpoint.matrix("weight", rows: 1, columns: 4) }
+    #expect(error?.description.contains("columns of row 0") == true)
   }
 
   @Test func anotherShapeThanAskedForIsNamed() throws {

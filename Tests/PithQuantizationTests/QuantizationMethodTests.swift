@@ -19,9 +19,8 @@ import Testing
   @Test(arguments: names, Shape.odd)
   func everyMethodKeepsTheShapeAndIsFinite(name: String, shape: Shape) throws {
     let weight = Matrix.normal(rows: shape.rows, columns: shape.columns, seed: 51)
-    let stored = try quantized(name, weight) {
-      if $0.groupSize != nil { $0.groupSize = shape.groupSize }
-    }
+    let takesGroups = try #require(QuantizationMethod.named(name)).options.contains(.groupSize)
+    let stored = try quantized(name, weight) { if takesGroups { $0.groupSize = shape.groupSize } }
     #expect(stored.rows == shape.rows && stored.columns == shape.columns)
     let decoded = stored.decoded()
     let largest = weight.values.map(abs).max()!
@@ -86,8 +85,8 @@ import Testing
       #expect(throws: expected) { try quantized(name, Matrix(rows: 1, columns: 1)) { $0.bits = bits } }
       #expect(expected.description.contains("bits is \(bits)"))
     }
-    guard method.options.contains(.groupSize) else { return }
-    #expect(throws: QuantizationError.groupSize(0)) {
+    let groupless = QuantizationError.unusedOption(.groupSize, method: name)
+    #expect(throws: method.options.contains(.groupSize) ? .groupSize(0) : groupless) {
       try quantized(name, Matrix(rows: 1, columns: 1)) { $0.groupSize = 0 }
     }
   }
@@ -105,6 +104,12 @@ import Testing
     }
     #expect(throws: QuantizationError.unusedOption(.tablePerRow, method: "af4")) {
       try quantized("af4", weight) { $0.tablePerRow = true }
+    }
+    #expect(throws: QuantizationError.unusedOption(.threshold, method: "rtn")) {
+      try quantized("rtn", weight) { $0.threshold = 6 }
+    }
+    #expect(throws: QuantizationError.unusedOption(.fixedOutliers, method: "rtn")) {
+      try quantized("rtn", weight) { $0.fixedOutliers = true }
     }
   }
 

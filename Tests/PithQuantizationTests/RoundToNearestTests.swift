@@ -15,7 +15,7 @@ import Testing
           $0 = QuantizationOptions(bits: bits, groupSize: shape.groupSize, symmetric: symmetric)
         }
         let affine = try stored.affine()
-        let scales = affine.scales.array(of: UInt16.self).map(Half.decode)
+        let scales = try affine.halfScales().map(Half.decode)
         let decoded = stored.decoded()
         for row in 0..<weight.rows {
           for column in 0..<weight.columns {
@@ -38,7 +38,7 @@ import Testing
           bits: bits, groupSize: shape.groupSize, symmetric: symmetric, rangeSearch: range)
       }
       let affine = try stored.affine()
-      let scales = affine.scales.array(of: UInt16.self).map(Half.decode)
+      let scales = try affine.halfScales().map(Half.decode)
       let zeros = affine.zeros.map {
         Packing.unpack($0, rows: weight.rows, columns: affine.groups, bits: bits)
       }
@@ -59,7 +59,7 @@ import Testing
     // The range −1…2 in 3 steps: s = 1, z = 1, codes 0, 1, 2, 3.
     let weight = Matrix(rows: 1, columns: 4, values: [-1, 0.4, 1.2, 2])
     let affine = try quantized("rtn", weight) { $0.bits = 2 }.affine()
-    #expect(affine.scales.array(of: UInt16.self) == [0x3C00])
+    #expect(try affine.halfScales() == [0x3C00])
     #expect(affine.zeros?.array(of: UInt8.self) == [1])
     #expect(affine.codes.array(of: UInt8.self) == [0b11_10_01_00])
 

@@ -97,6 +97,14 @@ extension StoredMatrix {
   }
 }
 
+extension Affine {
+  /// The float16 scales, or a failed test.
+  func halfScales() throws -> [UInt16] {
+    guard case .float16(let scales) = scales else { throw WrongStorage() }
+    return scales.array()
+  }
+}
+
 /// The method gave another storage than the test expects.
 struct WrongStorage: Error {}
 

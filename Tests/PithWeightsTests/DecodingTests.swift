@@ -47,6 +47,26 @@ extension InstructionSets {
     }
 
     @Test(arguments: available, 1...8)
+    func affineIntegersWithQuantizedScalesAreExact(instructions: pith_instruction_set, scaleBits: Int) {
+      for columns in Self.widths {
+        for (bits, groupSize, scaleGroup) in [(3, 16, 16), (4, 8, 3), (2, 1, 16), (8, 33, 1000)] {
+          expectExact(
+            .affine(
+              bits: bits, groupSize: groupSize, scaleBits: scaleBits, scaleGroup: scaleGroup,
+              zeros: scaleBits % 2 == 0, 3, columns, seed: UInt64(columns * 100 + bits)), instructions)
+        }
+      }
+    }
+
+    @Test(arguments: available) func sparseValuesAreExact(instructions: pith_instruction_set) {
+      for columns in Self.widths {
+        for share: Float in [0, 0.01, 0.5, 1] {
+          expectExact(.sparse(3, columns, share: share, seed: UInt64(columns)), instructions)
+        }
+      }
+    }
+
+    @Test(arguments: available, 1...8)
     func codebooksAreExact(instructions: pith_instruction_set, bits: Int) {
       for columns in Self.widths {
         for scaling in Sample.Scaling.allCases {

@@ -101,7 +101,12 @@ extension InstructionSets {
             .init(dimension: $0.0, codebooks: $0.1, bits: bits, sets: 2), scaled: true, 3, columns, seed: 4)
         }
       }
-      return dense + affine + codebooks + vectors
+      let quantizedScales = [(3, 16, 3), (4, 8, 8), (8, 5, 5)].map { (bits, groupSize, scaleBits) in
+        Sample.affine(
+          bits: bits, groupSize: groupSize, scaleBits: scaleBits, scaleGroup: 16, zeros: true, 3, columns,
+          seed: 4)
+      }
+      return dense + affine + quantizedScales + codebooks + vectors
     }
   }
 }
@@ -123,7 +128,7 @@ extension StoredMatrix {
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
-    case .transformed, .split, .sum: preconditionFailure("combinations multiply their parts")
+    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
     }
   }
 
@@ -137,7 +142,7 @@ extension StoredMatrix {
         Affine(
           rows: m.rows, columns: m.columns, bits: m.bits, groupSize: m.groupSize,
           codes: try memory.bytes(m.codes),
-          scales: try memory.bytes(m.scales), zeros: try m.zeros.map(memory.bytes)))
+          scales: try m.scales.guarded(by: memory), zeros: try m.zeros.map(memory.bytes)))
     case .codebook(let m):
       .codebook(
         Codebook(
@@ -149,9 +154,22 @@ extension StoredMatrix {
         VectorCodebook(
           rows: m.rows, columns: m.columns, layout: m.layout, codes: try memory.bytes(m.codes),
           tables: try memory.bytes(m.tables), scales: try m.scales.map(memory.bytes)))
-    case .transformed, .split, .sum: preconditionFailure("combinations guard their parts")
     case .blocks(let m):
       .blocks(Blocks(rows: m.rows, columns: m.columns, format: m.format, data: try memory.bytes(m.data)))
+    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("no sample of these")
+    }
+  }
+}
+
+extension Affine.Scales {
+  fileprivate func guarded(by memory: GuardedMemory) throws -> Self {
+    switch self {
+    case .float16(let values): .float16(try memory.bytes(values))
+    case .quantized(let scales):
+      .quantized(
+        Affine.QuantizedScales(
+          bits: scales.bits, groupSize: scales.groupSize, codes: try memory.bytes(scales.codes),
+          steps: try memory.bytes(scales.steps), minima: try memory.bytes(scales.minima)))
     }
   }
 }

@@ -31,6 +31,26 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: available, [2, 3, 4, 8])
+    func ofAffineIntegersWithQuantizedScales(instructions: pith_instruction_set, bits: Int) {
+      for (rows, columns) in Self.shapes {
+        for (groupSize, scaleBits, scaleGroup) in [(16, 3, 16), (1, 8, 5), (64, 4, 2), (4096, 1, 16)] {
+          expectProduct(
+            .affine(
+              bits: bits, groupSize: groupSize, scaleBits: scaleBits, scaleGroup: scaleGroup,
+              zeros: groupSize < 64, rows, columns, seed: UInt64(rows * columns + groupSize)), instructions)
+        }
+      }
+    }
+
+    @Test(arguments: available) func ofSparseRows(instructions: pith_instruction_set) {
+      for (rows, columns) in Self.shapes {
+        for share: Float in [0, 0.02, 1] {
+          expectProduct(.sparse(rows, columns, share: share, seed: UInt64(rows * columns)), instructions)
+        }
+      }
+    }
+
     @Test(arguments: available, 1...8)
     func ofCodebooks(instructions: pith_instruction_set, bits: Int) {
       for (rows, columns) in Self.shapes {
@@ -60,7 +80,8 @@ extension InstructionSets {
     @Test(arguments: available) func ofNothingIsNothing(instructions: pith_instruction_set) {
       for (rows, columns, tokens) in [(0, 64, 1), (0, 64, 3), (4, 64, 0), (0, 0, 2)] {
         let matrices: [Sample] = [
-          .dense(.float32, rows, columns, seed: 1), .dense(.float16, rows, columns, seed: 1),
+          .sparse(rows, columns, share: 0.1, seed: 1), .dense(.float32, rows, columns, seed: 1),
+          .dense(.float16, rows, columns, seed: 1),
           .affine(bits: 4, groupSize: 64, symmetric: true, rows, columns, seed: 1),
           .codebook(bits: 4, tablePerRow: true, .float16, groupSize: 64, rows, columns, seed: 1),
         ]

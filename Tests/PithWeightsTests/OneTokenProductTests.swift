@@ -22,7 +22,7 @@ extension InstructionSets {
         let weight = Affine(
           rows: rows, columns: columns, bits: codes.bits, groupSize: groupSize,
           codes: anyBytes(rows * Packing.bytesPerRow(columns, bits: codes.bits), &generator),
-          scales: halves(rows * groups, &generator),
+          scales: .float16(halves(rows * groups, &generator)),
           zeros: codes.zeros
             ? anyBytes(rows * Packing.bytesPerRow(groups, bits: codes.bits), &generator) : nil)
         check(.affine(weight), instructions, "groups of \(groupSize)", &generator)
@@ -108,7 +108,7 @@ extension InstructionSets {
             rows: 2, columns: columns, bits: bits, groupSize: groupSize,
             codes: Bytes(
               copying: [UInt8](repeating: 0x11, count: 2 * Packing.bytesPerRow(columns, bits: bits))),
-            scales: Bytes(copying: scales),
+            scales: .float16(Bytes(copying: scales)),
             zeros: Bytes(copying: [UInt8](repeating: 0, count: 2 * Packing.bytesPerRow(groups, bits: bits))))
           let ones = Matrix(rows: 1, columns: columns, values: [Float](repeating: 1, count: columns))
           let y = using(instructions) {
@@ -131,11 +131,11 @@ extension InstructionSets {
         .affine(
           Affine(
             rows: rows, columns: columns, bits: 4, groupSize: 64, codes: codes[0..<(rows * 288)],
-            scales: scales,
+            scales: .float16(scales),
             zeros: anyBytes(rows * 5, &generator))),
         .affine(
           Affine(
-            rows: rows, columns: columns, bits: 8, groupSize: 64, codes: codes, scales: scales,
+            rows: rows, columns: columns, bits: 8, groupSize: 64, codes: codes, scales: .float16(scales),
             zeros: anyBytes(rows * 9, &generator))),
         .codebook(
           Codebook(

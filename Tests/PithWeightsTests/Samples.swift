@@ -46,11 +46,59 @@ extension Sample {
     }
     let affine = Affine(
       rows: rows, columns: columns, bits: bits, groupSize: groupSize,
-      codes: Packing.pack(codes, rows: rows, bits: bits), scales: Bytes(copying: scales),
+      codes: Packing.pack(codes, rows: rows, bits: bits), scales: .float16(Bytes(copying: scales)),
       zeros: symmetric ? nil : Packing.pack(zeros, rows: rows, bits: bits))
     return Sample(
       name: "affine \(bits) bits, groups of \(groupSize), symmetric \(symmetric), \(rows)×\(columns)",
       matrix: .affine(affine), weights: weights, bound: Float(1 << bits))
+  }
+
+  /// Affine integers whose scales are codes in turn, `scaleGroup` groups sharing a step and a minimum.
+  static func affine(
+    bits: Int, groupSize: Int, scaleBits: Int, scaleGroup: Int, zeros hasZeros: Bool, _ rows: Int,
+    _ columns: Int, seed: UInt64
+  ) -> Sample {
+    var random = SeededGenerator(seed: seed)
+    let groups = (columns + groupSize - 1) / groupSize
+    let steps = (groups + scaleGroup - 1) / scaleGroup
+    let codes = random.codes(rows * columns, bits: bits)
+    let zeros = random.codes(rows * groups, bits: bits)
+    let scaleCodes = random.codes(rows * groups, bits: scaleBits)
+    let (step, minimum) = (
+      random.floats(rows * steps).map { Half.encode($0 / Float(1 << scaleBits)) },
+      random.floats(rows * steps).map(Half.encode)
+    )
+    let weights = (0..<rows * columns).map { index in
+      let (row, group) = (index / columns, index % columns / groupSize)
+      let place = row * steps + group / scaleGroup
+      let product = half(step[place]) * Float(scaleCodes[row * groups + group])
+      let scale = product + half(minimum[place])
+      let zero = hasZeros ? Float(zeros[row * groups + group]) : Float(1 << (bits - 1))
+      return scale * (Float(codes[index]) - zero)
+    }
+    let scales = Affine.QuantizedScales(
+      bits: scaleBits, groupSize: scaleGroup, codes: Packing.pack(scaleCodes, rows: rows, bits: scaleBits),
+      steps: Bytes(copying: step), minima: Bytes(copying: minimum))
+    let affine = Affine(
+      rows: rows, columns: columns, bits: bits, groupSize: groupSize,
+      codes: Packing.pack(codes, rows: rows, bits: bits), scales: .quantized(scales),
+      zeros: hasZeros ? Packing.pack(zeros, rows: rows, bits: bits) : nil)
+    return Sample(
+      name: "affine \(bits) bits, groups of \(groupSize), scales in \(scaleBits) bits by \(scaleGroup), "
+        + "\(rows)×\(columns)",
+      matrix: .affine(affine), weights: weights, bound: Float(2 << bits))
+  }
+
+  /// A few values that are not 0.
+  static func sparse(_ rows: Int, _ columns: Int, share: Float, seed: UInt64) -> Sample {
+    var random = SeededGenerator(seed: seed)
+    let weights = random.floats(rows * columns).map { value in
+      random.uniform() < share ? half(Half.encode(value)) : 0
+    }
+    return Sample(
+      name: "sparse \(share), \(rows)×\(columns)",
+      matrix: .sparse(Sparse(Matrix(rows: rows, columns: columns, values: weights))), weights: weights,
+      bound: 1)
   }
 
   /// How the groups of a codebook are scaled.

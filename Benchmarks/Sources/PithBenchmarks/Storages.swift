@@ -18,6 +18,12 @@ struct Storage {
       Storage(name: "table/row 4") { codebook(bits: 4, tablePerRow: true, scaled: false, $0, $1) },
       Storage(name: "table/row 3") { codebook(bits: 3, tablePerRow: true, scaled: false, $0, $1) },
     ]
+    + [
+      Storage(name: "int8·int8") { integer(bits: 8, .int8, $0, $1) },
+      Storage(name: "int4·int8") { integer(bits: 4, .int8, $0, $1) },
+      Storage(name: "int4·int4") { integer(bits: 4, .int4, $0, $1) },
+      Storage(name: "sparse 1%") { sparse($0, $1) },
+    ]
     + [Blocks.Format.q4_0, .q8_0, .q4_K, .q6_K].map { format in
       Storage(name: format.name) { blocks(format, $0, $1) }
     }
@@ -33,7 +39,7 @@ struct Storage {
       Affine(
         rows: rows, columns: columns, bits: bits, groupSize: 64,
         codes: randomBytes(rows * Packing.bytesPerRow(columns, bits: bits)),
-        scales: halves(rows * (columns / 64)),
+        scales: .float16(halves(rows * (columns / 64))),
         zeros: randomBytes(rows * Packing.bytesPerRow(columns / 64, bits: bits))))
   }
 
@@ -47,6 +53,23 @@ struct Storage {
         tables: tablePerRow ? halves(rows << bits) : Bytes(copying: randomFloats(1 << bits)),
         tablePerRow: tablePerRow, groupSize: 64,
         scales: scaled ? .float32(Bytes(copying: randomFloats(rows * (columns / 64)))) : nil))
+  }
+
+  private static func integer(
+    bits: Int, _ activations: IntegerProduct.Activations, _ rows: Int, _ columns: Int
+  ) -> StoredMatrix {
+    .integer(
+      IntegerProduct(
+        rows: rows, columns: columns, bits: bits,
+        codes: randomBytes(rows * Packing.bytesPerRow(columns, bits: bits)), scales: .float16(halves(rows)),
+        activations: activations))
+  }
+
+  /// One weight in a hundred.
+  private static func sparse(_ rows: Int, _ columns: Int) -> StoredMatrix {
+    var random = SeededGenerator(seed: 4)
+    let values = (0..<(rows * columns)).map { _ in random.uniform() < 0.01 ? Float(1) : 0 }
+    return .sparse(Sparse(Matrix(rows: rows, columns: columns, values: values)))
   }
 
   /// Columns are rounded up to whole blocks.

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "PithBlocks.h"
+#include "PithIntegers.h"
 
 /// The instruction sets that kernels are written for.
 typedef enum {
@@ -65,11 +66,14 @@ pith_token pith_prepare_token(const float *x, size_t columns, size_t group_size,
 /// A matrix of packed codes with scales and perhaps zero points.
 typedef struct {
   const uint8_t *codes;
-  const uint8_t *scales;  ///< float16, not aligned
+  const uint8_t *scales;  ///< float16, not aligned; packed codes where scale_bits is not 0
   const uint8_t *zeros;   ///< NULL: every zero point is 2^(bits−1)
   size_t columns, group_size, groups;
   size_t row_bytes, zero_row_bytes;
   int bits;
+  int scale_bits;  ///< 0, or the bits of scale codes c, which stand for minimum + step · c
+  size_t scale_group_size, scale_groups, scale_row_bytes;
+  const uint8_t *scale_steps, *scale_minima;  ///< rows × scale_groups float16 numbers, not aligned
 } pith_affine;
 
 /// Decodes one row.
@@ -128,6 +132,25 @@ void pith_vectors_decode(const pith_vectors *matrix, size_t row, float *out);
 
 /// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last.
 void pith_vectors_product(const pith_vectors *matrix, const float *x, size_t first, size_t last, float *y);
+// --- Rows of few values (PithWeights/Sparse.swift) ---
+
+/// Compressed rows: row r has the values row_pointers[r] ≤ i < row_pointers[r + 1].
+typedef struct {
+  const uint32_t *row_pointers;    ///< rows + 1
+  const uint16_t *column_indices;  ///< the column of each value
+  const uint16_t *values;          ///< float16
+  size_t columns;
+} pith_sparse;
+
+/// Decodes one row.
+void pith_sparse_decode(const pith_sparse *matrix, size_t row, float *out);
+
+/// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last.
+void pith_sparse_product(const pith_sparse *matrix, const float *x, size_t first, size_t last, float *y);
+
+/// y[t · ldy + r] = Σ_k x[16k + t] · w[r][k] for t < tokens ≤ 16 and rows first ≤ r < last.
+void pith_sparse_product16(
+  const pith_sparse *matrix, const float *x, size_t tokens, size_t first, size_t last, float *y, size_t ldy);
 
 // --- Element by element ---
 
@@ -155,6 +178,9 @@ void pith_add(float *a, const float *b, size_t count);
 
 /// a ← a · b.
 void pith_multiply(float *a, const float *b, size_t count);
+
+/// The largest |x|, 0 of none; a NaN counts as the largest.
+float pith_largest_magnitude(const float *x, size_t count);
 
 /// Turns the pairs (x[i], x[i + pairs]) by the angles of the given cosines and sines.
 void pith_rotate(float *x, const float *cosines, const float *sines, size_t pairs);

@@ -4,17 +4,28 @@ import PithWeights
 /// What a packed matrix's tensors mean: one member of `quantization_config.matrices` in `config.json`
 /// (docs/format.md).
 indirect enum StorageDescription: Equatable, Sendable {
-  case affine(rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool)
+  case affine(
+    rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool, quantizedScales: QuantizedScales?)
   case codebook(rows: Int, columns: Int, bits: Int, groupSize: Int, tablePerRow: Bool, scales: ScaleKind)
   case vectors(rows: Int, columns: Int, layout: VectorCodebook.Layout, isScaled: Bool)
   case blocks(rows: Int, columns: Int, format: Blocks.Format)
   case dense(rows: Int, columns: Int, format: Dense.Format)
+  case integer(
+    rows: Int, columns: Int, bits: Int, activations: IntegerProduct.Activations, float32Scales: Bool,
+    threshold: Float?)
+  case sparse(rows: Int, columns: Int, count: Int)
   case permuted(StorageDescription)
   case scaled(StorageDescription)
   case rotated(StorageDescription, seed: UInt64)
   case blockRotated(StorageDescription, size: Int)
   case split([StorageDescription])
   case sum([StorageDescription])
+
+  /// The bits of an affine matrix's scales that are codes, and the groups that share a step and a minimum.
+  struct QuantizedScales: Equatable {
+    let bits: Int
+    let groupSize: Int
+  }
 
   /// How a codebook's scales are stored.
   enum ScaleKind: String {
@@ -35,6 +46,11 @@ indirect enum StorageDescription: Equatable, Sendable {
     switch matrix {
     case .dense(let storage):
       self = .dense(rows: storage.rows, columns: storage.columns, format: storage.format)
+    case .integer(let storage):
+      let float32Scales = if case .float32 = storage.scales { true } else { false }
+      self = .integer(
+        rows: storage.rows, columns: storage.columns, bits: storage.bits, activations: storage.activations,
+        float32Scales: float32Scales, threshold: storage.threshold)
     case .transformed(let storage):
       let inner = StorageDescription(storage.inner)
       switch storage.transform {
@@ -45,10 +61,17 @@ indirect enum StorageDescription: Equatable, Sendable {
       }
     case .split(let storage): self = .split(storage.parts.map(StorageDescription.init))
     case .sum(let storage): self = .sum(storage.terms.map(StorageDescription.init))
+    case .sparse(let storage):
+      self = .sparse(rows: storage.rows, columns: storage.columns, count: storage.values.count / 2)
     case .affine(let storage):
+      let quantizedScales: QuantizedScales? =
+        switch storage.scales {
+        case .float16: nil
+        case .quantized(let scales): QuantizedScales(bits: scales.bits, groupSize: scales.groupSize)
+        }
       self = .affine(
         rows: storage.rows, columns: storage.columns, bits: storage.bits, groupSize: storage.groupSize,
-        symmetric: storage.zeros == nil)
+        symmetric: storage.zeros == nil, quantizedScales: quantizedScales)
     case .codebook(let storage):
       let scales: ScaleKind =
         switch storage.scales {
@@ -103,8 +126,9 @@ indirect enum StorageDescription: Equatable, Sendable {
   /// The number of outputs; nil where parts disagree.
   var rows: Int? {
     switch self {
-    case .affine(let rows, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
-      .dense(let rows, _, _), .vectors(let rows, _, _, _):
+    case .affine(let rows, _, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
+      .dense(let rows, _, _), .integer(let rows, _, _, _, _, _), .vectors(let rows, _, _, _),
+      .sparse(let rows, _, _):
       rows
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
       inner.rows
@@ -116,8 +140,9 @@ indirect enum StorageDescription: Equatable, Sendable {
   /// The number of inputs; nil where parts disagree.
   var columns: Int? {
     switch self {
-    case .affine(_, let columns, _, _, _), .codebook(_, let columns, _, _, _, _),
-      .blocks(_, let columns, _), .dense(_, let columns, _), .vectors(_, let columns, _, _):
+    case .affine(_, let columns, _, _, _, _), .codebook(_, let columns, _, _, _, _),
+      .blocks(_, let columns, _), .dense(_, let columns, _), .integer(_, let columns, _, _, _, _),
+      .vectors(_, let columns, _, _), .sparse(_, let columns, _):
       columns
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
       inner.columns
@@ -183,12 +208,9 @@ indirect enum StorageDescription: Equatable, Sendable {
           "'format' must be one of \(Dense.Format.allCases.map(\.rawValue).joined(separator: ", "))")
       }
       return .dense(rows: rows, columns: columns, format: format)
-    case "affine":
-      let bits = try fields.size("bits")
-      guard (2...8).contains(bits) else { throw fields.bad("'bits' of affine codes must be from 2 to 8") }
-      return .affine(
-        rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
-        symmetric: try fields.flag("symmetric") ?? false)
+    case "affine": return try affine(fields, rows: rows, columns: columns)
+    case "integer": return try integer(fields, rows: rows, columns: columns)
+    case "sparse": return try sparse(fields, rows: rows, columns: columns)
     case "codebook":
       let bits = try fields.size("bits")
       guard bits <= 8 else { throw fields.bad("'bits' of a codebook must be from 1 to 8") }
@@ -240,11 +262,15 @@ indirect enum StorageDescription: Equatable, Sendable {
   /// The member of `matrices`.
   var json: JSONValue {
     switch self {
-    case .affine(let rows, let columns, let bits, let groupSize, let symmetric):
+    case .affine(let rows, let columns, let bits, let groupSize, let symmetric, let scales):
       [
         "storage": "affine", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),
         "group_size": .int(groupSize), "symmetric": .bool(symmetric),
+        "scale_bits": scales.map { .int($0.bits) } ?? .null,
+        "scale_group_size": scales.map { .int($0.groupSize) } ?? .null,
       ]
+    case .sparse(let rows, let columns, let count):
+      ["storage": "sparse", "rows": .int(rows), "columns": .int(columns), "count": .int(count)]
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let scales):
       [
         "storage": "codebook", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),
@@ -258,6 +284,12 @@ indirect enum StorageDescription: Equatable, Sendable {
         "storage": "vectors", "rows": .int(rows), "columns": .int(columns), "bits": .int(layout.bits),
         "dimension": .int(layout.dimension), "codebooks": .int(layout.codebooks), "sets": .int(layout.sets),
         "scales": isScaled ? "row" : "none",
+      ]
+    case .integer(let rows, let columns, let bits, let activations, let float32Scales, let threshold):
+      [
+        "storage": "integer", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),
+        "activations": .string(activations.rawValue), "scales": float32Scales ? "float32" : "float16",
+        "threshold": threshold.map { .double(Double($0)) } ?? .null,
       ]
     case .dense(let rows, let columns, let format):
       ["storage": "dense", "rows": .int(rows), "columns": .int(columns), "format": .string(format.rawValue)]

@@ -43,6 +43,11 @@ extension StoredMatrix {
       self = .dense(
         Dense(
           rows: rows, columns: columns, format: format, values: try bytes("weight", type, [rows, columns])))
+    case .integer(let rows, let columns, let bits, let activations, let float32Scales, let threshold):
+      self = .integer(
+        try IntegerProduct(
+          rows: rows, columns: columns, bits: bits, activations: activations, float32Scales: float32Scales,
+          threshold: threshold, read: bytes))
     case .permuted(let inner):
       let matrix = try part("inner", inner)
       let order = try bytes("order", .uint16, [matrix.columns])
@@ -73,15 +78,13 @@ extension StoredMatrix {
         matrices.append(try part("term\(index)", description))
       }
       self = .sum(MatrixSum(matrices))
-    case .affine(let rows, let columns, let bits, let groupSize, let symmetric):
-      let groups = (columns + groupSize - 1) / groupSize
+    case .sparse(let rows, let columns, let count):
+      self = .sparse(try Sparse(rows: rows, columns: columns, count: count, read: bytes))
+    case .affine(let rows, let columns, let bits, let groupSize, let symmetric, let quantizedScales):
       self = .affine(
-        Affine(
-          rows: rows, columns: columns, bits: bits, groupSize: groupSize,
-          codes: try bytes("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
-          scales: try bytes("scales", .float16, [rows, groups]),
-          zeros: symmetric
-            ? nil : try bytes("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)])))
+        try Affine(
+          rows: rows, columns: columns, bits: bits, groupSize: groupSize, symmetric: symmetric,
+          quantizedScales: quantizedScales, read: bytes))
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let kind):
       let groups = (columns + groupSize - 1) / groupSize
       let scales: Codebook.Scales? =
@@ -132,7 +135,7 @@ private func isFinite(_ bytes: Bytes, _ type: NamedTensor.ElementType) -> Bool {
     }
   }
   switch type {
-  case .uint8, .uint16: return true
+  case .uint8, .uint16, .uint32: return true
   case .float16: return all(UInt16.self, 0x7C00)
   case .bfloat16: return all(UInt16.self, 0x7F80)
   case .float32: return all(UInt32.self, 0x7F80_0000)

@@ -46,6 +46,7 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
       case .bfloat16: .bfloat16
       case .uint8: .uint8
       case .uint16: .uint16
+      case .uint32: .uint32
       }
   }
 

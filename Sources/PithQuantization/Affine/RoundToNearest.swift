@@ -30,7 +30,7 @@ enum RoundToNearest {
     return .affine(
       Affine(
         rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
-        scales: Bytes(copying: grids.map { Half.encode($0.scale) }),
+        scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
         zeros: options.symmetric ? nil : Packing.pack(zeros, rows: weight.rows, bits: options.bits)))
   }
 }

@@ -133,7 +133,7 @@ extension GroupedSweep<AffineFit> {
         Affine(
           rows: weight.rows, columns: weight.columns, bits: fit.bits, groupSize: groupSize,
           codes: Packing.pack(codes, rows: weight.rows, bits: fit.bits),
-          scales: Bytes(copying: groups.map { Half.encode($0.scale) }),
+          scales: .float16(Bytes(copying: groups.map { Half.encode($0.scale) })),
           zeros: fit.symmetric
             ? nil : Packing.pack(groups.map { UInt8($0.zero) }, rows: weight.rows, bits: fit.bits))))
   }

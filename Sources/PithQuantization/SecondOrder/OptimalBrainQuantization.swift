@@ -32,7 +32,7 @@ enum OptimalBrainQuantization {
     }
     let affine = Affine(
       rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
-      scales: Bytes(copying: grids.map { Half.encode($0.scale) }),
+      scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
       zeros: options.symmetric
         ? nil : Packing.pack(grids.map { UInt8($0.zero) }, rows: weight.rows, bits: options.bits))
     return QuantizedMatrix(.affine(affine), notes: factor.notes)

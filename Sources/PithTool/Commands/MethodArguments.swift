@@ -46,6 +46,12 @@ struct MethodArguments: ParsableArguments {
   @Option(help: "vq, pq, opq, aq, lsq: alternations of codes and codebooks.")
   var iterations: String?
 
+  @Option(help: "llm-int8: the magnitude from which on a feature is an outlier (default: 6).")
+  var threshold: String?
+
+  @Flag(help: "llm-int8: store the outliers of calibration apart, instead of finding those of each batch.")
+  var fixedOutliers = false
+
   /// The options that were given, with their texts.
   var given: [(QuantizationOptions.Name, String)] {
     let texts: [(QuantizationOptions.Name, String?)] = [
@@ -53,7 +59,8 @@ struct MethodArguments: ParsableArguments {
       (.rangeSearch, rangeSearch),
       (.doubleQuantization, doubleQuantization ? "true" : nil), (.tablePerRow, tablePerRow ? "true" : nil),
       (.actOrder, actOrder), (.damping, damping), (.grid, grid), (.alpha, alpha), (.loss, loss),
-      (.dimension, dimension), (.codebooks, codebooks), (.iterations, iterations),
+      (.dimension, dimension), (.codebooks, codebooks), (.iterations, iterations), (.threshold, threshold),
+      (.fixedOutliers, fixedOutliers ? "true" : nil),
     ]
     return texts.compactMap { name, text in text.map { (name, $0) } }
   }

@@ -149,7 +149,7 @@ struct HostileFileTests {
     let staged = try StagedFolder(folder, filledAt: folder + ".partial", overwrite: false)
     let configuration = try Checkpoint(path: Fixtures.path("models/llama")).huggingFaceConfiguration()
     _ = try staged.writeCheckpoint(
-      matrices: contents.maps.enumerated().map { ($1.name, packed($1.map.weight.decoded(), $0 % 4)) },
+      matrices: contents.maps.enumerated().map { ($1.name, packed($1.map.weight.decoded(), $0 % 6)) },
       vectors: contents.vectors, configuration: configuration, files: [])
     try staged.commit()
     return folder
@@ -164,7 +164,9 @@ struct HostileFileTests {
     case 0: return .dense(Dense(matrix))
     case 1:
       return .affine(
-        Affine(rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: scales, zeros: nil))
+        Affine(
+          rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: .float16(scales),
+          zeros: nil))
     case 2:
       let layout = VectorCodebook.Layout(dimension: 2, codebooks: 2, bits: 4, sets: 3)
       let vectors = VectorCodebook(
@@ -176,6 +178,18 @@ struct HostileFileTests {
       let rotation = Bytes(copying: [UInt16](repeating: Half.encode(1), count: 1))
       return .transformed(
         Transformed(.blockRotation(BlockRotation(size: 1, values: rotation)), .vectors(vectors)))
+    case 3:
+      let small = Affine.QuantizedScales(
+        bits: 4, groupSize: 1, codes: codes[0..<(rows * ((groups + 1) / 2))], steps: scales, minima: scales)
+      let base = Affine(
+        rows: rows, columns: columns, bits: 4, groupSize: 8, codes: codes, scales: .quantized(small),
+        zeros: nil)
+      return .sum(MatrixSum([.affine(base), .sparse(Sparse(matrix))]))
+    case 4:
+      return .integer(
+        IntegerProduct(
+          rows: rows, columns: columns, bits: 4, codes: codes, scales: .float16(scales[0..<(2 * rows)]),
+          activations: .int8, threshold: 6))
     default:
       return .codebook(
         Codebook(

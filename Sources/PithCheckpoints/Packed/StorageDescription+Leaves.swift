@@ -1,0 +1,46 @@
+import PithWeights
+
+extension StorageDescription {
+  /// Reads the description of an affine matrix.
+  static func affine(_ fields: Fields, rows: Int, columns: Int) throws(CheckpointError) -> Self {
+    let bits = try fields.size("bits")
+    guard (2...8).contains(bits) else { throw fields.bad("'bits' of affine codes must be from 2 to 8") }
+    var quantizedScales: QuantizedScales?
+    if let bits = try fields.size(optional: "scale_bits") {
+      guard bits <= 8 else { throw fields.bad("'scale_bits' must be from 1 to 8") }
+      quantizedScales = QuantizedScales(bits: bits, groupSize: try fields.size("scale_group_size"))
+    }
+    return .affine(
+      rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
+      symmetric: try fields.flag("symmetric") ?? false, quantizedScales: quantizedScales)
+  }
+
+  /// Reads the description of an integer product.
+  static func integer(_ fields: Fields, rows: Int, columns: Int) throws(CheckpointError) -> Self {
+    let bits = try fields.size("bits")
+    guard bits == 4 || bits == 8 else { throw fields.bad("'bits' of integer products must be 4 or 8") }
+    guard columns <= IntegerProduct.largestColumns else {
+      throw fields.bad("'columns' of integer products must be at most \(IntegerProduct.largestColumns)")
+    }
+    guard let activations = try fields.text("activations").flatMap(IntegerProduct.Activations.init) else {
+      throw fields.bad("'activations' must be int8 or int4")
+    }
+    guard let scales = try fields.text("scales"), ["float16", "float32"].contains(scales) else {
+      throw fields.bad("'scales' must be float16 or float32")
+    }
+    return .integer(
+      rows: rows, columns: columns, bits: bits, activations: activations, float32Scales: scales == "float32",
+      threshold: try fields.number(optional: "threshold"))
+  }
+
+  /// Reads the description of a sparse matrix.
+  static func sparse(_ fields: Fields, rows: Int, columns: Int) throws(CheckpointError) -> Self {
+    guard columns <= Sparse.largestColumns else {
+      throw fields.bad("'columns' of sparse storage must be at most \(Sparse.largestColumns)")
+    }
+    guard let count = fields.json["count"]?.int, (0...Int(Int32.max)).contains(count) else {
+      throw fields.bad("'count' must be a whole number from 0 to \(Int32.max)")
+    }
+    return .sparse(rows: rows, columns: columns, count: count)
+  }
+}

@@ -1,0 +1,60 @@
+import PithTensors
+import PithWeights
+
+/// Reads the tensor of a role, of which type and shape are described.
+typealias TensorReader = (String, NamedTensor.ElementType, [Int]) throws(StorageFault) -> Bytes
+
+extension Affine {
+  /// An affine matrix out of its tensors.
+  init(
+    rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool,
+    quantizedScales: StorageDescription.QuantizedScales?, read: TensorReader
+  ) throws(StorageFault) {
+    let groups = (columns + groupSize - 1) / groupSize
+    let scales: Scales
+    if let quantizedScales {
+      let (bits, size) = (quantizedScales.bits, quantizedScales.groupSize)
+      let count = (groups + size - 1) / size
+      scales = .quantized(
+        QuantizedScales(
+          bits: bits, groupSize: size,
+          codes: try read("scales", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)]),
+          steps: try read("scale_steps", .float16, [rows, count]),
+          minima: try read("scale_minima", .float16, [rows, count])))
+    } else {
+      scales = .float16(try read("scales", .float16, [rows, groups]))
+    }
+    self.init(
+      rows: rows, columns: columns, bits: bits, groupSize: groupSize,
+      codes: try read("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]), scales: scales,
+      zeros: symmetric ? nil : try read("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)]))
+  }
+}
+
+extension IntegerProduct {
+  /// An integer product out of its tensors.
+  init(
+    rows: Int, columns: Int, bits: Int, activations: Activations, float32Scales: Bool, threshold: Float?,
+    read: TensorReader
+  ) throws(StorageFault) {
+    self.init(
+      rows: rows, columns: columns, bits: bits,
+      codes: try read("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]),
+      scales: float32Scales
+        ? .float32(try read("scales", .float32, [rows])) : .float16(try read("scales", .float16, [rows])),
+      activations: activations, threshold: threshold)
+  }
+}
+
+extension Sparse {
+  /// A sparse matrix out of its tensors.
+  init(rows: Int, columns: Int, count: Int, read: TensorReader) throws(StorageFault) {
+    let pointers = try read("row_pointers", .uint32, [rows + 1])
+    let indices = try read("column_indices", .uint16, [count])
+    let values = try read("values", .float16, [count])
+    let fault = Sparse.fault(
+      rows: rows, columns: columns, rowPointers: pointers, columnIndices: indices, values: values)
+    if let fault { throw StorageFault(sentence: fault) }
+    self.init(rows: rows, columns: columns, rowPointers: pointers, columnIndices: indices, values: values)
+  }
+}
