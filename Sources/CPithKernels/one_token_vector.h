@@ -229,7 +229,7 @@ INLINE lanes weighted(const uint8_t *codes, const float *x, size_t count) {
 }
 
 /// One row of codes of any size in groups of any size.
-INLINE float affine_row(const pith_affine *m, const float *x, const float *sums, size_t row) {
+INLINE float affine_row(const bool quantized, const pith_affine *m, const float *x, const float *sums, size_t row) {
   uint8_t buffer[PIECE];
   piece_scales scales;
   scales.matrix = m;
@@ -239,10 +239,10 @@ INLINE float affine_row(const pith_affine *m, const float *x, const float *sums,
   for (size_t start = 0; start < m->columns; start += PIECE) {
     const size_t end = smaller(start + PIECE, m->columns);
     const uint8_t *codes = unpacked(m->codes + row * m->row_bytes, m->bits, start, end - start, buffer);
-    scales_of_piece(&scales, start, end);
+    scales_of_piece(quantized, &scales, start, end);
     for (size_t i = start; i < end;) {
       const size_t group = i / m->group_size, stop = smaller((group + 1) * m->group_size, end);
-      const float scale = scale_in(&scales, group);
+      const float scale = scale_in(quantized, &scales, group);
       if (i == group * m->group_size) rest -= scale * pith_affine_zero(m, row, group) * sums[group];
       total += scale * weighted(codes + i - start, x + i, stop - i);
       i = stop;
@@ -290,8 +290,10 @@ TARGET static void affine_product(
     common_affine_product(4, m, token, first, last, y);
   } else if (m->bits == 8 && (m->groups == 1 || m->group_size % LANES == 0) && m->groups <= SCALES) {
     common_affine_product(8, m, token, first, last, y);
+  } else if (m->scale_bits == 0) {
+    for (size_t row = first; row < last; row++) y[row] = affine_row(false, m, token->x, token->sums, row);
   } else {
-    for (size_t row = first; row < last; row++) y[row] = affine_row(m, token->x, token->sums, row);
+    for (size_t row = first; row < last; row++) y[row] = affine_row(true, m, token->x, token->sums, row);
   }
 }
 

@@ -11,6 +11,7 @@ extension Affine {
     quantizedScales: StorageDescription.QuantizedScales?, read: TensorReader
   ) throws(StorageFault) {
     let groups = (columns + groupSize - 1) / groupSize
+    let codes = try read("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)])
     let scales: Scales
     if let quantizedScales {
       let (bits, size) = (quantizedScales.bits, quantizedScales.groupSize)
@@ -25,8 +26,7 @@ extension Affine {
       scales = .float16(try read("scales", .float16, [rows, groups]))
     }
     self.init(
-      rows: rows, columns: columns, bits: bits, groupSize: groupSize,
-      codes: try read("codes", .uint8, [rows, Packing.bytesPerRow(columns, bits: bits)]), scales: scales,
+      rows: rows, columns: columns, bits: bits, groupSize: groupSize, codes: codes, scales: scales,
       zeros: symmetric ? nil : try read("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)]))
   }
 }
