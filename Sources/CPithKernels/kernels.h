@@ -82,7 +82,9 @@ static inline float pith_affine_scale(const pith_affine *m, size_t row, size_t g
 }
 
 static inline float pith_affine_zero(const pith_affine *m, size_t row, size_t group) {
-  return m->zeros ? (float)pith_code(m->zeros + row * m->zero_row_bytes, group, m->bits) : (float)(1 << (m->bits - 1));
+  if (!m->zeros) return (float)(1 << (m->bits - 1));
+  const uint8_t *zeros = m->zeros + row * m->zero_row_bytes;
+  return m->zeros_are_halves ? pith_half(pith_load16(zeros + 2 * group)) : (float)pith_code(zeros, group, m->bits);
 }
 
 /// The codes of a packed row, one after the other; no byte behind the row is read.

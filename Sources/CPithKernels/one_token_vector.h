@@ -186,6 +186,15 @@ INLINE lanes zeros_row(
   return total;
 }
 
+/// The same for float16 zero points.
+INLINE lanes half_zeros_row(const pith_affine *m, size_t row, const float *scales, const float *sums) {
+  lanes total = {0};
+  for (size_t group = 0; group < m->groups; group++) {
+    total[0] += scales[group] * ((float)(1 << (m->bits - 1)) - pith_affine_zero(m, row, group)) * sums[group];
+  }
+  return total;
+}
+
 /// LANES codes of 8 bits, less 128.
 INLINE lanes signed_numbers(const uint8_t *codes) {
   bytes v;
@@ -275,7 +284,9 @@ INLINE void common_affine_product(
       const float *scales = buffer.values + (row - start) * m->groups;
       lanes sum = bits == 4 ? nibble_row(&plan, &values, codes, scales, token->arranged)
                             : byte_row(m, codes, scales, token->x);
-      if (m->zeros) {
+      if (m->zeros && m->zeros_are_halves) {
+        sum += half_zeros_row(m, row, scales, token->sums);
+      } else if (m->zeros) {
         const uint8_t *zeros = m->zeros + row * m->zero_row_bytes;
         sum += zeros_row(m, bits, zeros, (last - row) * m->zero_row_bytes, scales, token->sums);
       }

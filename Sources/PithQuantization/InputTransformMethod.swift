@@ -76,7 +76,8 @@ extension InputTransformMethod {
     InputTransformMethod(
       name: "smoothquant", summary: "move the outliers of activations into the weights, half of the way",
       paper: "arXiv 2211.10438", options: [.alpha], defaults: QuantizationOptions(alpha: 0.5),
-      calibration: .required, quantizer: ("rtn", QuantizationOptions(bits: 8)),
+      calibration: .required,
+      quantizer: ("rtn", QuantizationOptions(bits: 8, symmetric: true, activations: .int8)),
       function: SmoothQuant.transform),
     InputTransformMethod(
       name: "rotate", summary: "mix the inputs with a random Hadamard matrix, which leaves no outliers",

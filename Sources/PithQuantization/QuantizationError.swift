@@ -19,6 +19,12 @@ public enum QuantizationError: Error, Equatable {
   /// The threshold is not a positive number.
   case threshold(Float)
 
+  /// The share of outliers is not from 0 to 1.
+  case outlierShare(Float)
+
+  /// Integers that are multiplied as such have one symmetric scale per row and 4 or 8 bits.
+  case integerStorage
+
   /// The option was set, but the method does not read it.
   case unusedOption(QuantizationOptions.Name, method: String)
 
@@ -61,6 +67,10 @@ extension QuantizationError: CustomStringConvertible {
       "\(option.rawValue) is \(value): choose \(allowed.lowerBound) to \(allowed.upperBound)."
     case .threshold(let threshold):
       "threshold is \(threshold): choose a number above 0."
+    case .outlierShare(let share):
+      "outlier-share is \(share): choose from 0 to below 1."
+    case .integerStorage:
+      "Quantized activations need weights that are symmetric, with a scale per row, in 4 or 8 bits, in their own order: set symmetric, group-size 0, and bits 4 or 8."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):

@@ -104,6 +104,15 @@ public struct QuantizationMethod: Sendable {
     guard losses.contains(options.loss) else { throw .loss(options.loss, method: name) }
     if let size = options.groupSize, size < 1 { throw .groupSize(size) }
     if !(options.damping >= 0 && options.damping.isFinite) { throw .damping(options.damping) }
+    if !(0..<1).contains(options.outlierShare) { throw .outlierShare(options.outlierShare) }
+    if !(1...8).contains(options.scaleBits) { throw .range(.scaleBits, options.scaleBits, allowed: 1...8) }
+    if name == "quik", options.bits != 4, options.bits != 8 { throw .integerStorage }
+    if options.activations != .none {
+      let isIntegerStorage =
+        options.symmetric && options.groupSize == nil && (options.bits == 4 || options.bits == 8)
+        && options.grid == .affine && options.actOrder == .none
+      guard isIntegerStorage else { throw .integerStorage }
+    }
     if options.grid != .affine {
       guard options.bits == 4 else {
         throw .bits(options.bits, allowed: 4...4, method: options.grid.rawValue)
@@ -130,8 +139,14 @@ extension QuantizationMethod {
     QuantizationMethod(
       name: "rtn", summary: "round to the nearest of evenly spaced integers, with a scale per group",
       paper: "arXiv 1712.05877, section 2.1", bits: 2...8,
-      options: [.groupSize, .symmetric, .rangeSearch],
+      options: [.groupSize, .symmetric, .rangeSearch, .activations],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(RoundToNearest.quantize)),
+    QuantizationMethod(
+      name: "hqq", summary: "evenly spaced integers with zero points that make small errors smaller still",
+      paper: "Badri and Shaji, Half-quadratic quantization of large machine learning models, 2023",
+      bits: 2...8,
+      options: [.groupSize], defaults: QuantizationOptions(bits: 4, groupSize: 64),
+      function: plain(HalfQuadratic.quantize)),
     QuantizationMethod(
       name: "kmeans", summary: "a table of values fitted by exact one-dimensional k-means",
       paper: "Wu, Optimal quantization by matrix searching, J. Algorithms 12, 1991", bits: 1...8,
@@ -158,7 +173,7 @@ extension QuantizationMethod {
     QuantizationMethod(
       name: "gptq", summary: "column by column, each error made up for by the columns still to come",
       paper: "arXiv 2210.17323", bits: 2...8,
-      options: [.groupSize, .symmetric, .rangeSearch, .actOrder, .damping, .grid],
+      options: [.groupSize, .symmetric, .rangeSearch, .actOrder, .damping, .grid, .activations],
       defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
       calibration: .required, function: observing(GPTQ.quantize)),
     QuantizationMethod(
@@ -167,6 +182,18 @@ extension QuantizationMethod {
       paper: "arXiv 2208.11580", bits: 2...8, options: [.groupSize, .symmetric, .rangeSearch, .damping],
       defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
       calibration: .required, function: observing(OptimalBrainQuantization.quantize)),
+    QuantizationMethod(
+      name: "spqr", summary: "GPTQ in small groups with quantized scales, the most sensitive weights apart",
+      paper: "arXiv 2306.03078", bits: 2...8,
+      options: [.groupSize, .rangeSearch, .damping, .outlierShare, .scaleBits],
+      defaults: QuantizationOptions(bits: 3, groupSize: 16, outlierShare: 0.01, scaleBits: 3),
+      calibration: .required, function: observing(SpQR.quantize)),
+    QuantizationMethod(
+      name: "quik",
+      summary: "GPTQ with weights and activations in 4 (or 8) bits, the columns of large inputs apart",
+      paper: "arXiv 2310.09259", bits: 4...8, options: [.rangeSearch, .damping, .outlierShare],
+      defaults: QuantizationOptions(bits: 4, outlierShare: 0.05), calibration: .required,
+      function: observing(QUIK.quantize)),
     QuantizationMethod(
       name: "vq", summary: "vectors: one codebook for all runs of columns, by k-means",
       paper: "Lloyd, Least squares quantization in PCM, 1982", bits: 1...12,

@@ -56,6 +56,9 @@ extension QuantizationOptions {
     case .iterations: iterations = try whole()
     case .threshold: threshold = text == "none" ? nil : try number()
     case .fixedOutliers: fixedOutliers = try flag()
+    case .outlierShare: outlierShare = try number()
+    case .scaleBits: scaleBits = try whole()
+    case .activations: activations = try choice(Activations.self)
     case .seed:
       guard let value = UInt64(text) else { throw fail("a whole number, 0 or more") }
       seed = value
@@ -81,6 +84,9 @@ extension QuantizationOptions {
     case .iterations: "\(iterations)"
     case .threshold: threshold.map { "\($0)" } ?? "none"
     case .fixedOutliers: "\(fixedOutliers)"
+    case .outlierShare: "\(outlierShare)"
+    case .scaleBits: "\(scaleBits)"
+    case .activations: activations.rawValue
     case .seed: "\(seed)"
     }
   }

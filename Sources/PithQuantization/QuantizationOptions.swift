@@ -72,6 +72,25 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// Integer products: the |x| from which on a feature is an outlier and kept out of the integers; nil for none.
   public var threshold: Float?
 
+  /// SpQR: the share of weights that are kept apart; QUIK: that of columns.
+  public var outlierShare: Float
+
+  /// SpQR: bits of the scales of groups.
+  public var scaleBits: Int
+
+  /// Integers: whether activations are quantized too, at run time, and multiplied as integers.
+  public var activations: Activations
+
+  /// What happens to activations at run time.
+  public enum Activations: String, Sendable, CaseIterable {
+    /// They stay float32.
+    case none
+    /// 8 bits, symmetric, token by token.
+    case int8
+    /// 4 bits, asymmetric, token by token.
+    case int4
+  }
+
   /// Integer products: whether outliers are those of calibration, stored apart, instead of those of each batch.
   public var fixedOutliers: Bool
 
@@ -81,7 +100,8 @@ public struct QuantizationOptions: Sendable, Equatable {
     doubleQuantization: Bool = false, tablePerRow: Bool = false, actOrder: ActivationOrder = .none,
     damping: Float = 0.01, grid: Grid = .affine, alpha: Float = 0.5, loss: QuantizationLoss = .plain,
     dimension: Int = 8, codebooks: Int = 1, iterations: Int = 8, seed: UInt64 = 0,
-    threshold: Float? = nil, fixedOutliers: Bool = false
+    threshold: Float? = nil, fixedOutliers: Bool = false, outlierShare: Float = 0.01, scaleBits: Int = 3,
+    activations: Activations = .none
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -100,6 +120,9 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.seed = seed
     self.threshold = threshold
     self.fixedOutliers = fixedOutliers
+    self.outlierShare = outlierShare
+    self.scaleBits = scaleBits
+    self.activations = activations
   }
 
   /// An option's name, as the command line spells it.
@@ -138,6 +161,12 @@ public struct QuantizationOptions: Sendable, Equatable {
     case threshold
     /// `fixedOutliers`.
     case fixedOutliers = "fixed-outliers"
+    /// `outlierShare`.
+    case outlierShare = "outlier-share"
+    /// `scaleBits`.
+    case scaleBits = "scale-bits"
+    /// `activations`.
+    case activations
   }
 
   /// Whether `self` and `other` agree in an option.

@@ -14,6 +14,14 @@ public struct Affine: Sendable {
     case quantized(QuantizedScales)
   }
 
+  /// The zero points z of groups.
+  public enum Zeros: Sendable {
+    /// `rows` packed rows of `groups` codes of `bits` bits.
+    case codes(Bytes)
+    /// `rows × groups` float16 values, which need not be whole.
+    case float16(Bytes)
+  }
+
   /// Scales that are codes of a second grid: consecutive groups of a row share its step and minimum.
   public struct QuantizedScales: Sendable {
     /// Bits per code, 1–8.
@@ -53,15 +61,15 @@ public struct Affine: Sendable {
   public let codes: Bytes
   /// A scale per group of each row.
   public let scales: Scales
-  /// `rows` packed rows of `groups` zero points of `bits` bits; nil for symmetric storage, in which z = 2^(bits−1).
-  public let zeros: Bytes?
+  /// A zero point per group of each row; nil for symmetric storage, in which z = 2^(bits−1).
+  public let zeros: Zeros?
 
   /// Groups per row.
   public var groups: Int { (columns + groupSize - 1) / groupSize }
 
   /// A matrix over existing memory.
   public init(
-    rows: Int, columns: Int, bits: Int, groupSize: Int, codes: Bytes, scales: Scales, zeros: Bytes?
+    rows: Int, columns: Int, bits: Int, groupSize: Int, codes: Bytes, scales: Scales, zeros: Zeros?
   ) {
     precondition((2...8).contains(bits) && groupSize >= 1)
     self.rows = rows
@@ -80,7 +88,12 @@ public struct Affine: Sendable {
       let count = rows * scales.steps(of: groups) * 2
       precondition(scales.steps.count == count && scales.minima.count == count, "size of steps and minima")
     }
-    precondition(zeros.map { $0.count == rows * Packing.bytesPerRow(groups, bits: bits) } ?? true)
+    switch zeros {
+    case nil: break
+    case .codes(let codes):
+      precondition(codes.count == rows * Packing.bytesPerRow(groups, bits: bits), "size of zero points")
+    case .float16(let values): precondition(values.count == rows * groups * 2, "size of zero points")
+    }
   }
 }
 
@@ -102,7 +115,12 @@ extension Affine {
         NamedTensor(role: "scale_minima", type: .float16, shape: shape, bytes: scales.minima),
       ]
     }
-    if let zeros { tensors.append(packed("zeros", groups, bits: bits, zeros)) }
+    switch zeros {
+    case nil: break
+    case .codes(let codes): tensors.append(packed("zeros", groups, bits: bits, codes))
+    case .float16(let values):
+      tensors.append(NamedTensor(role: "zeros", type: .float16, shape: [rows, groups], bytes: values))
+    }
     return tensors
   }
 
@@ -127,10 +145,15 @@ extension Affine {
     }
     var matrix = pith_affine()
     matrix.codes = start(codes)
-    matrix.zeros = zeros.flatMap(start)
+    switch zeros {
+    case nil: break
+    case .codes(let codes):
+      (matrix.zeros, matrix.zero_row_bytes) = (start(codes), Packing.bytesPerRow(groups, bits: bits))
+    case .float16(let values):
+      (matrix.zeros, matrix.zero_row_bytes, matrix.zeros_are_halves) = (start(values), groups * 2, true)
+    }
     (matrix.columns, matrix.group_size, matrix.groups) = (columns, groupSize, groups)
     matrix.row_bytes = Packing.bytesPerRow(columns, bits: bits)
-    matrix.zero_row_bytes = Packing.bytesPerRow(groups, bits: bits)
     matrix.bits = Int32(bits)
     switch scales {
     case .float16(let values): matrix.scales = start(values)

@@ -76,7 +76,7 @@ struct PackedStorageTests {
       Affine(
         rows: rows, columns: columns, bits: 3, groupSize: 8,
         codes: bytes(rows * Packing.bytesPerRow(columns, bits: 3)), scales: .quantized(quantizedScales),
-        zeros: bytes(rows * 2)))
+        zeros: .codes(bytes(rows * 2))))
     for (name, every) in [("none", 1000), ("some", 7), ("all", 1)] {
       let values = (0..<(rows * columns)).map { $0 % every == every - 1 ? Float($0 + 1) : 0 }
       let outliers = StoredMatrix.sparse(Sparse(Matrix(rows: rows, columns: columns, values: values)))

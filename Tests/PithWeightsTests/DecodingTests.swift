@@ -39,7 +39,7 @@ extension InstructionSets {
           for symmetric in [true, false] {
             expectExact(
               .affine(
-                bits: bits, groupSize: groupSize, symmetric: symmetric, 3, columns,
+                bits: bits, groupSize: groupSize, symmetric: symmetric, fractions: bits % 2 == 0, 3, columns,
                 seed: UInt64(columns * 100 + bits)), instructions)
           }
         }

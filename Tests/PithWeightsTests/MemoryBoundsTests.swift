@@ -142,7 +142,7 @@ extension StoredMatrix {
         Affine(
           rows: m.rows, columns: m.columns, bits: m.bits, groupSize: m.groupSize,
           codes: try memory.bytes(m.codes),
-          scales: try m.scales.guarded(by: memory), zeros: try m.zeros.map(memory.bytes)))
+          scales: try m.scales.guarded(by: memory), zeros: try m.zeros?.guarded(by: memory)))
     case .codebook(let m):
       .codebook(
         Codebook(
@@ -157,6 +157,15 @@ extension StoredMatrix {
     case .blocks(let m):
       .blocks(Blocks(rows: m.rows, columns: m.columns, format: m.format, data: try memory.bytes(m.data)))
     case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("no sample of these")
+    }
+  }
+}
+
+extension Affine.Zeros {
+  fileprivate func guarded(by memory: GuardedMemory) throws -> Self {
+    switch self {
+    case .codes(let codes): .codes(try memory.bytes(codes))
+    case .float16(let values): .float16(try memory.bytes(values))
     }
   }
 }

@@ -24,7 +24,7 @@ extension InstructionSets {
           for symmetric in [true, false] {
             expectProduct(
               .affine(
-                bits: bits, groupSize: groupSize, symmetric: symmetric, rows, columns,
+                bits: bits, groupSize: groupSize, symmetric: symmetric, fractions: bits == 4, rows, columns,
                 seed: UInt64(rows * columns + groupSize)), instructions)
           }
         }

@@ -109,7 +109,8 @@ extension InstructionSets {
             codes: Bytes(
               copying: [UInt8](repeating: 0x11, count: 2 * Packing.bytesPerRow(columns, bits: bits))),
             scales: .float16(Bytes(copying: scales)),
-            zeros: Bytes(copying: [UInt8](repeating: 0, count: 2 * Packing.bytesPerRow(groups, bits: bits))))
+            zeros: .codes(
+              Bytes(copying: [UInt8](repeating: 0, count: 2 * Packing.bytesPerRow(groups, bits: bits)))))
           let ones = Matrix(rows: 1, columns: columns, values: [Float](repeating: 1, count: columns))
           let y = using(instructions) {
             StoredMatrix.affine(weight).multiply(ones, on: ThreadPool(threads: 1)).values
@@ -132,11 +133,11 @@ extension InstructionSets {
           Affine(
             rows: rows, columns: columns, bits: 4, groupSize: 64, codes: codes[0..<(rows * 288)],
             scales: .float16(scales),
-            zeros: anyBytes(rows * 5, &generator))),
+            zeros: .codes(anyBytes(rows * 5, &generator)))),
         .affine(
           Affine(
             rows: rows, columns: columns, bits: 8, groupSize: 64, codes: codes, scales: .float16(scales),
-            zeros: anyBytes(rows * 9, &generator))),
+            zeros: .codes(anyBytes(rows * 9, &generator)))),
         .codebook(
           Codebook(
             rows: rows, columns: columns, bits: 4, codes: codes[0..<(rows * 288)],

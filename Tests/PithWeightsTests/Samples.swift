@@ -32,7 +32,8 @@ extension Sample {
   }
 
   static func affine(
-    bits: Int, groupSize: Int, symmetric: Bool, _ rows: Int, _ columns: Int, seed: UInt64
+    bits: Int, groupSize: Int, symmetric: Bool, fractions: Bool = false, _ rows: Int, _ columns: Int,
+    seed: UInt64
   ) -> Sample {
     var random = SeededGenerator(seed: seed)
     let groups = (columns + groupSize - 1) / groupSize
@@ -41,15 +42,20 @@ extension Sample {
     let zeros = random.codes(rows * groups, bits: bits)
     let weights = (0..<rows * columns).map { index in
       let group = index / columns * groups + index % columns / groupSize
-      let zero = symmetric ? Float(1 << (bits - 1)) : Float(zeros[group])
+      let zero = symmetric ? Float(1 << (bits - 1)) : Float(zeros[group]) + (fractions ? 0.25 : 0)
       return half(scales[group]) * (Float(codes[index]) - zero)
     }
     let affine = Affine(
       rows: rows, columns: columns, bits: bits, groupSize: groupSize,
       codes: Packing.pack(codes, rows: rows, bits: bits), scales: .float16(Bytes(copying: scales)),
-      zeros: symmetric ? nil : Packing.pack(zeros, rows: rows, bits: bits))
+      zeros: symmetric
+        ? nil
+        : fractions
+          ? .float16(Bytes(copying: zeros.map { Half.encode(Float($0) + 0.25) }))
+          : .codes(Packing.pack(zeros, rows: rows, bits: bits)))
     return Sample(
-      name: "affine \(bits) bits, groups of \(groupSize), symmetric \(symmetric), \(rows)×\(columns)",
+      name: "affine \(bits) bits, groups of \(groupSize), symmetric \(symmetric), fractions \(fractions), "
+        + "\(rows)×\(columns)",
       matrix: .affine(affine), weights: weights, bound: Float(1 << bits))
   }
 
@@ -82,7 +88,7 @@ extension Sample {
     let affine = Affine(
       rows: rows, columns: columns, bits: bits, groupSize: groupSize,
       codes: Packing.pack(codes, rows: rows, bits: bits), scales: .quantized(scales),
-      zeros: hasZeros ? Packing.pack(zeros, rows: rows, bits: bits) : nil)
+      zeros: hasZeros ? .codes(Packing.pack(zeros, rows: rows, bits: bits)) : nil)
     return Sample(
       name: "affine \(bits) bits, groups of \(groupSize), scales in \(scaleBits) bits by \(scaleGroup), "
         + "\(rows)×\(columns)",

@@ -40,7 +40,7 @@ struct Storage {
         rows: rows, columns: columns, bits: bits, groupSize: 64,
         codes: randomBytes(rows * Packing.bytesPerRow(columns, bits: bits)),
         scales: .float16(halves(rows * (columns / 64))),
-        zeros: randomBytes(rows * Packing.bytesPerRow(columns / 64, bits: bits))))
+        zeros: .codes(randomBytes(rows * Packing.bytesPerRow(columns / 64, bits: bits)))))
   }
 
   private static func codebook(

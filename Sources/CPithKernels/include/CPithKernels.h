@@ -70,6 +70,7 @@ typedef struct {
   const uint8_t *zeros;   ///< NULL: every zero point is 2^(bits−1)
   size_t columns, group_size, groups;
   size_t row_bytes, zero_row_bytes;
+  bool zeros_are_halves;  ///< float16 zero points instead of packed codes
   int bits;
   int scale_bits;  ///< 0, or the bits of scale codes c, which stand for minimum + step · c
   size_t scale_group_size, scale_groups, scale_row_bytes;

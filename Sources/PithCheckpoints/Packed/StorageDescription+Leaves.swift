@@ -10,9 +10,19 @@ extension StorageDescription {
       guard bits <= 8 else { throw fields.bad("'scale_bits' must be from 1 to 8") }
       quantizedScales = QuantizedScales(bits: bits, groupSize: try fields.size("scale_group_size"))
     }
+    let zeros: ZeroKind
+    switch try fields.text("zeros") {
+    // Written before zero points could be float16.
+    case nil: zeros = try fields.flag("symmetric") ?? false ? .none : .codes
+    case let text?:
+      guard let kind = ZeroKind(rawValue: text) else {
+        throw fields.bad("'zeros' must be none, codes or float16")
+      }
+      zeros = kind
+    }
     return .affine(
       rows: rows, columns: columns, bits: bits, groupSize: try fields.size("group_size"),
-      symmetric: try fields.flag("symmetric") ?? false, quantizedScales: quantizedScales)
+      zeros: zeros, quantizedScales: quantizedScales)
   }
 
   /// Reads the description of an integer product.

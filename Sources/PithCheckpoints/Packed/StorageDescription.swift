@@ -5,7 +5,7 @@ import PithWeights
 /// (docs/format.md).
 indirect enum StorageDescription: Equatable, Sendable {
   case affine(
-    rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool, quantizedScales: QuantizedScales?)
+    rows: Int, columns: Int, bits: Int, groupSize: Int, zeros: ZeroKind, quantizedScales: QuantizedScales?)
   case codebook(rows: Int, columns: Int, bits: Int, groupSize: Int, tablePerRow: Bool, scales: ScaleKind)
   case vectors(rows: Int, columns: Int, layout: VectorCodebook.Layout, isScaled: Bool)
   case blocks(rows: Int, columns: Int, format: Blocks.Format)
@@ -25,6 +25,21 @@ indirect enum StorageDescription: Equatable, Sendable {
   struct QuantizedScales: Equatable {
     let bits: Int
     let groupSize: Int
+  }
+
+  /// How affine zero points are stored.
+  enum ZeroKind: String, CaseIterable {
+    case none
+    case codes
+    case float16
+
+    init(_ zeros: Affine.Zeros?) {
+      switch zeros {
+      case nil: self = .none
+      case .codes: self = .codes
+      case .float16: self = .float16
+      }
+    }
   }
 
   /// How a codebook's scales are stored.
@@ -71,7 +86,7 @@ indirect enum StorageDescription: Equatable, Sendable {
         }
       self = .affine(
         rows: storage.rows, columns: storage.columns, bits: storage.bits, groupSize: storage.groupSize,
-        symmetric: storage.zeros == nil, quantizedScales: quantizedScales)
+        zeros: ZeroKind(storage.zeros), quantizedScales: quantizedScales)
     case .codebook(let storage):
       let scales: ScaleKind =
         switch storage.scales {
@@ -262,10 +277,10 @@ indirect enum StorageDescription: Equatable, Sendable {
   /// The member of `matrices`.
   var json: JSONValue {
     switch self {
-    case .affine(let rows, let columns, let bits, let groupSize, let symmetric, let scales):
+    case .affine(let rows, let columns, let bits, let groupSize, let zeros, let scales):
       [
         "storage": "affine", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),
-        "group_size": .int(groupSize), "symmetric": .bool(symmetric),
+        "group_size": .int(groupSize), "zeros": .string(zeros.rawValue),
         "scale_bits": scales.map { .int($0.bits) } ?? .null,
         "scale_group_size": scales.map { .int($0.groupSize) } ?? .null,
       ]

@@ -7,7 +7,7 @@ typealias TensorReader = (String, NamedTensor.ElementType, [Int]) throws(Storage
 extension Affine {
   /// An affine matrix out of its tensors.
   init(
-    rows: Int, columns: Int, bits: Int, groupSize: Int, symmetric: Bool,
+    rows: Int, columns: Int, bits: Int, groupSize: Int, zeros: StorageDescription.ZeroKind,
     quantizedScales: StorageDescription.QuantizedScales?, read: TensorReader
   ) throws(StorageFault) {
     let groups = (columns + groupSize - 1) / groupSize
@@ -25,9 +25,15 @@ extension Affine {
     } else {
       scales = .float16(try read("scales", .float16, [rows, groups]))
     }
+    let zeroPoints: Zeros? =
+      switch zeros {
+      case .none: nil
+      case .codes: .codes(try read("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)]))
+      case .float16: .float16(try read("zeros", .float16, [rows, groups]))
+      }
     self.init(
       rows: rows, columns: columns, bits: bits, groupSize: groupSize, codes: codes, scales: scales,
-      zeros: symmetric ? nil : try read("zeros", .uint8, [rows, Packing.bytesPerRow(groups, bits: bits)]))
+      zeros: zeroPoints)
   }
 }
 

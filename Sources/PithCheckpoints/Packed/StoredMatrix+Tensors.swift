@@ -80,10 +80,10 @@ extension StoredMatrix {
       self = .sum(MatrixSum(matrices))
     case .sparse(let rows, let columns, let count):
       self = .sparse(try Sparse(rows: rows, columns: columns, count: count, read: bytes))
-    case .affine(let rows, let columns, let bits, let groupSize, let symmetric, let quantizedScales):
+    case .affine(let rows, let columns, let bits, let groupSize, let zeros, let quantizedScales):
       self = .affine(
         try Affine(
-          rows: rows, columns: columns, bits: bits, groupSize: groupSize, symmetric: symmetric,
+          rows: rows, columns: columns, bits: bits, groupSize: groupSize, zeros: zeros,
           quantizedScales: quantizedScales, read: bytes))
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let kind):
       let groups = (columns + groupSize - 1) / groupSize

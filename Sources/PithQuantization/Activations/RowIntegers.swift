@@ -40,3 +40,14 @@ enum RowIntegers {
       threshold: threshold)
   }
 }
+
+extension IntegerProduct.Activations {
+  /// What an option asks for; nil for activations that stay as they are.
+  init?(_ option: QuantizationOptions.Activations) {
+    switch option {
+    case .none: return nil
+    case .int8: self = .int8
+    case .int4: self = .int4
+    }
+  }
+}

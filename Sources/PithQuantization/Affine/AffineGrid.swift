@@ -17,6 +17,26 @@ struct AffineGrid: Equatable {
   /// The largest code, 2^bits − 1.
   let highest: Float
 
+  private init(scale: Float, zero: Float, lowest: Float, highest: Float) {
+    self.scale = scale
+    self.zero = zero
+    self.lowest = lowest
+    self.highest = highest
+  }
+
+  /// The same grid with its 0 at another code, which need not be whole.
+  func withZero(_ zero: Float) -> AffineGrid {
+    AffineGrid(scale: scale, zero: zero, lowest: lowest, highest: highest)
+  }
+
+  /// The asymmetric grid of another scale that has some weights in its middle.
+  func withScale(_ scale: Float, for weights: [Float]) -> AffineGrid {
+    guard scale > 0 else { return AffineGrid(scale: 0, zero: 0, lowest: lowest, highest: highest) }
+    let (low, high) = (weights.reduce(0, min), weights.reduce(0, max))
+    let middle = (highest / 2 - (low + high) / (2 * scale)).rounded()
+    return AffineGrid(scale: scale, zero: min(max(middle, 0), highest), lowest: lowest, highest: highest)
+  }
+
   /// The asymmetric grid that spans `low...high`, widened to contain 0.
   init(low: Float, high: Float, bits: Int) {
     let (low, high) = (min(low, 0), max(high, 0))

@@ -10,6 +10,11 @@ enum RoundToNearest {
   static func quantize(
     _ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool
   ) throws(QuantizationError) -> StoredMatrix {
+    if let activations = IntegerProduct.Activations(options.activations) {
+      return .integer(
+        try RowIntegers.rounded(
+          weight, bits: options.bits, rangeSearch: options.rangeSearch, activations: activations, on: pool))
+    }
     let groupSize = min(options.groupSize ?? weight.columns, weight.columns)
     let groups = weight.groups(of: groupSize)
     let grids = weight.map(groupsOf: groupSize, on: pool) { weights in
@@ -31,6 +36,6 @@ enum RoundToNearest {
       Affine(
         rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
         scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
-        zeros: options.symmetric ? nil : Packing.pack(zeros, rows: weight.rows, bits: options.bits)))
+        zeros: options.symmetric ? nil : .codes(Packing.pack(zeros, rows: weight.rows, bits: options.bits))))
   }
 }

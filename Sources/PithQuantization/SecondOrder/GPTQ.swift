@@ -15,7 +15,13 @@ enum GPTQ {
     case .affine:
       let grids = AffineFit(bits: options.bits, symmetric: options.symmetric, range: options.rangeSearch)
       let swept = GroupedSweep(weight, factor, groupSize, options.actOrder, grids, on: pool)
-      return QuantizedMatrix(try swept.affine(), notes: factor.notes)
+      let matrix =
+        if let activations = IntegerProduct.Activations(options.activations) {
+          try swept.integer(activations)
+        } else {
+          try swept.affine()
+        }
+      return QuantizedMatrix(matrix, notes: factor.notes)
     case .nf4, .af4:
       let values = options.grid == .nf4 ? NormalFloat.values : AbnormalFloat.values(blockSize: groupSize)
       let swept = GroupedSweep(weight, factor, groupSize, options.actOrder, TableFit(values), on: pool)

@@ -135,7 +135,23 @@ extension GroupedSweep<AffineFit> {
           codes: Packing.pack(codes, rows: weight.rows, bits: fit.bits),
           scales: .float16(Bytes(copying: groups.map { Half.encode($0.scale) })),
           zeros: fit.symmetric
-            ? nil : Packing.pack(groups.map { UInt8($0.zero) }, rows: weight.rows, bits: fit.bits))))
+            ? nil : .codes(Packing.pack(groups.map { UInt8($0.zero) }, rows: weight.rows, bits: fit.bits)))))
+  }
+}
+
+extension GroupedSweep<AffineFit> {
+  /// The integers of rows with one scale each, multiplied as integers.
+  ///
+  /// - Throws: `QuantizationError` if the weight is too wide for sums in 32 bits, or too large for its scales.
+  func integer(_ activations: IntegerProduct.Activations) throws(QuantizationError) -> StoredMatrix {
+    guard weight.columns <= IntegerProduct.largestColumns else {
+      throw .tooWide(weight.columns, allowed: IntegerProduct.largestColumns)
+    }
+    if let row = groups.firstIndex(where: { !$0.scale.isFinite }) { throw .tooLarge(row: row, column: 0) }
+    return .integer(
+      RowIntegers.product(
+        codes: Packing.pack(codes, rows: weight.rows, bits: fit.bits), scales: groups.map(\.scale),
+        columns: weight.columns, bits: fit.bits, activations: activations))
   }
 }
 

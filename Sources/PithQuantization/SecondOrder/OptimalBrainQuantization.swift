@@ -34,7 +34,7 @@ enum OptimalBrainQuantization {
       rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
       scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
       zeros: options.symmetric
-        ? nil : Packing.pack(grids.map { UInt8($0.zero) }, rows: weight.rows, bits: options.bits))
+        ? nil : .codes(Packing.pack(grids.map { UInt8($0.zero) }, rows: weight.rows, bits: options.bits)))
     return QuantizedMatrix(.affine(affine), notes: factor.notes)
   }
 

@@ -52,6 +52,16 @@ struct MethodArguments: ParsableArguments {
   @Flag(help: "llm-int8: store the outliers of calibration apart, instead of finding those of each batch.")
   var fixedOutliers = false
 
+  @Option(
+    help: "spqr: the share of weights kept apart (default: 0.01); quik: that of columns (default: 0.05).")
+  var outlierShare: String?
+
+  @Option(help: "spqr: bits of the scales of groups (default: 3).")
+  var scaleBits: String?
+
+  @Option(help: "rtn, gptq: activations at run time: none, int8, int4; needs --symmetric --group-size 0.")
+  var activations: String?
+
   /// The options that were given, with their texts.
   var given: [(QuantizationOptions.Name, String)] {
     let texts: [(QuantizationOptions.Name, String?)] = [
@@ -60,6 +70,8 @@ struct MethodArguments: ParsableArguments {
       (.doubleQuantization, doubleQuantization ? "true" : nil), (.tablePerRow, tablePerRow ? "true" : nil),
       (.actOrder, actOrder), (.damping, damping), (.grid, grid), (.alpha, alpha), (.loss, loss),
       (.dimension, dimension), (.codebooks, codebooks), (.iterations, iterations), (.threshold, threshold),
+      (.outlierShare, outlierShare), (.scaleBits, scaleBits), (.activations, activations),
+
       (.fixedOutliers, fixedOutliers ? "true" : nil),
     ]
     return texts.compactMap { name, text in text.map { (name, $0) } }
