@@ -42,7 +42,7 @@ let package = Package(
     library("PithTokenizers", ["PithJSON"]),
     library(
       "PithCheckpoints", ["PithModels", "PithWeights", "PithTensors", "PithTokenizers", "PithJSON"]),
-    library("PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra"]),
+    library("PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
     library(
       "PithCompression",
       [

@@ -105,3 +105,84 @@ TARGET static void vectors_product(const pith_vectors *m, const float *x, size_t
     }
   }
 }
+
+// --- The search for codewords ---
+
+TARGET static void subtract_products(
+  const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out) {
+  size_t k = 0;
+  for (; k + 2 * LANES <= count; k += 2 * LANES) {
+    lanes a = load(base + k), b = load(base + k + LANES);
+    for (size_t j = 0; j < row_count; j++) {
+      a -= factors[j] * load(rows + j * count + k);
+      b -= factors[j] * load(rows + j * count + k + LANES);
+    }
+    store(out + k, a);
+    store(out + k + LANES, b);
+  }
+  for (; k < count; k++) {
+    float value = base[k];
+    for (size_t j = 0; j < row_count; j++) value -= factors[j] * rows[j * count + k];
+    out[k] = value;
+  }
+}
+
+TARGET static void sum_rows(
+  const float *base, const float *const *rows, size_t row_count, size_t count, float *out) {
+  size_t k = 0;
+  for (; k + LANES <= count; k += LANES) {
+    lanes sum = load(base + k);
+    for (size_t j = 0; j < row_count; j++) sum += load(rows[j] + k);
+    store(out + k, sum);
+  }
+  for (; k < count; k++) {
+    float sum = base[k];
+    for (size_t j = 0; j < row_count; j++) sum += rows[j][k];
+    out[k] = sum;
+  }
+}
+
+INLINE ints count_up(void) {
+  ints v;
+  UNROLLED for (int lane = 0; lane < LANES; lane++) v[lane] = lane;
+  return v;
+}
+
+/// The search with a number of rows that the compiler may know.
+INLINE size_t lowest_of(
+  const float *base, const float *const *rows, const size_t row_count, size_t count, float *lowest) {
+  // The smallest sum of each lane, and where it was first found.
+  lanes least = all(INFINITY);
+  ints places = {0}, here = count_up();
+  size_t k = 0;
+  for (; k + LANES <= count; k += LANES) {
+    lanes sum = load(base + k);
+    for (size_t j = 0; j < row_count; j++) sum += load(rows[j] + k);
+    const ints is_less = sum < least;
+    least = (lanes)(((ints)sum & is_less) | ((ints)least & ~is_less));
+    places = (here & is_less) | (places & ~is_less);
+    here += LANES;
+  }
+  *lowest = __builtin_reduce_min(least);
+  const ints is_lowest = least == all(*lowest);
+  size_t index = (size_t)__builtin_reduce_min((places & is_lowest) | (INT32_MAX & ~is_lowest));
+  for (; k < count; k++) {
+    float sum = base[k];
+    for (size_t j = 0; j < row_count; j++) sum += rows[j][k];
+    if (sum < *lowest) {
+      *lowest = sum;
+      index = k;
+    }
+  }
+  return index;
+}
+
+TARGET static size_t lowest_sum(
+  const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest) {
+  if (count < LANES) return pith_kernels_scalar.lowest_sum(base, rows, row_count, count, lowest);
+  switch (row_count) {
+  case 0: return lowest_of(base, rows, 0, count, lowest);
+  case 1: return lowest_of(base, rows, 1, count, lowest);
+  default: return lowest_of(base, rows, row_count, count, lowest);
+  }
+}
