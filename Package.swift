@@ -43,7 +43,8 @@ let package = Package(
     library("PithTokenizers", ["PithJSON"]),
     library(
       "PithCheckpoints", ["PithModels", "PithWeights", "PithTensors", "PithTokenizers", "PithJSON"]),
-    library("PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra"]),
+    library(
+      "PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
     library("PithGeneration", ["PithModels", "PithTokenizers", "PithTensors"]),
     library(
       "PithEvaluation",

@@ -18,6 +18,9 @@ typedef struct {
   void (*codebook_product)(const pith_codebook *, const pith_token *, size_t, size_t, float *);
   void (*vectors_decode)(const pith_vectors *, size_t, float *);
   void (*vectors_product)(const pith_vectors *, const float *, size_t, size_t, float *);
+  void (*subtract_products)(const float *, const float *, const float *, size_t, size_t, float *);
+  void (*sum_rows)(const float *, const float *const *, size_t, size_t, float *);
+  size_t (*lowest_sum)(const float *, const float *const *, size_t, size_t, float *);
   void (*rms_norm)(const float *, const float *, float, size_t, float *);
   void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);
   void (*softmax)(float *, size_t, float);

@@ -147,6 +147,37 @@ static void vectors_product(const pith_vectors *m, const float *x, size_t first,
   }
 }
 
+static void subtract_products(
+  const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out) {
+  for (size_t k = 0; k < count; k++) {
+    float value = base[k];
+    for (size_t j = 0; j < row_count; j++) value -= factors[j] * rows[j * count + k];
+    out[k] = value;
+  }
+}
+
+static void sum_rows(const float *base, const float *const *rows, size_t row_count, size_t count, float *out) {
+  for (size_t k = 0; k < count; k++) {
+    float sum = base[k];
+    for (size_t j = 0; j < row_count; j++) sum += rows[j][k];
+    out[k] = sum;
+  }
+}
+
+static size_t lowest_sum(
+  const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest) {
+  size_t index = 0;
+  for (size_t k = 0; k < count; k++) {
+    float sum = base[k];
+    for (size_t j = 0; j < row_count; j++) sum += rows[j][k];
+    if (k == 0 || sum < *lowest) {
+      index = k;
+      *lowest = sum;
+    }
+  }
+  return index;
+}
+
 static void rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   float sum = 0;
   for (size_t i = 0; i < count; i++) sum += x[i] * x[i];
@@ -202,5 +233,6 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
 
 const pith_kernels pith_kernels_scalar = {
   dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
-  codebook_product, vectors_decode, vectors_product, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  codebook_product, vectors_decode, vectors_product, subtract_products,
+  sum_rows, lowest_sum, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

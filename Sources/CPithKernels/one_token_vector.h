@@ -23,12 +23,6 @@ typedef struct {
 /// Zeros behind `count` scales, so that the last of them can be loaded with what follows.
 INLINE void close_scales(scale_buffer *buffer, size_t count) { store(buffer->values + count, (lanes){0}); }
 
-INLINE ints count_up(void) {
-  ints v;
-  UNROLLED for (int lane = 0; lane < LANES; lane++) v[lane] = lane;
-  return v;
-}
-
 /// Takes the lanes of row `row` of `rows`; the sums of four rows together cost little more than those of one.
 INLINE void finish_row(lanes lanes_of_row, lanes totals[4], size_t row, size_t rows, float *y) {
   totals[row % 4] = lanes_of_row;

@@ -1,6 +1,5 @@
-// Rows of sums of codewords, decoded or multiplied with one token, a part of kernels_vector.h. A codeword is read as
-// it lies, in float16: its table stays in the first cache, and one load and one conversion give 8 weights, fewer
-// than a table of the codewords' products with the token would cost to make.
+// Rows of sums of codewords, decoded or multiplied with one token, and the search for codewords; a part of
+// kernels_vector.h. A codeword is read as it lies, in float16: small tables stay in the first cache.
 
 typedef _Float16 f16x8 __attribute__((vector_size(16)));
 typedef _Float16 f16x4 __attribute__((vector_size(8)));
@@ -17,91 +16,196 @@ INLINE f32x4 four_halves(const uint8_t *p) {
   return __builtin_convertvector(v, f32x4);
 }
 
-/// Where the codewords of a run lie.
+/// What the runs of a row have added up to.
 typedef struct {
-  const uint8_t *codewords[16];
-} vector_run;
+  f32x8 eights;
+  f32x4 fours;
+  float ones;
+} vector_sums;
 
-INLINE size_t code_at(const int bits, const uint8_t *row, size_t index, pith_code_stream *codes) {
-  return bits == 8 ? row[index] : pith_next_code(codes);
+/// Writes the sum of a run's codewords, or multiplies it with x and adds it up.
+INLINE void vectors_run(
+  const size_t books, const size_t count, const uint8_t *const *words, float scale, const float *x, float *out,
+  size_t start, vector_sums *sums) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    f32x8 value = eight_halves(words[0] + 2 * i);
+    for (size_t b = 1; b < books; b++) value += eight_halves(words[b] + 2 * i);
+    if (out) {
+      value *= scale;
+      memcpy(out + start + i, &value, sizeof value);
+    } else {
+      f32x8 activation;
+      memcpy(&activation, x + start + i, sizeof activation);
+      sums->eights += value * activation;
+    }
+  }
+  if (i + 4 <= count) {
+    f32x4 value = four_halves(words[0] + 2 * i);
+    for (size_t b = 1; b < books; b++) value += four_halves(words[b] + 2 * i);
+    if (out) {
+      value *= scale;
+      memcpy(out + start + i, &value, sizeof value);
+    } else {
+      f32x4 activation;
+      memcpy(&activation, x + start + i, sizeof activation);
+      sums->fours += value * activation;
+    }
+    i += 4;
+  }
+  for (; i < count; i++) {
+    float value = half_at(words[0] + 2 * i);
+    for (size_t b = 1; b < books; b++) value += half_at(words[b] + 2 * i);
+    if (out) {
+      out[start + i] = value * scale;
+    } else {
+      sums->ones += value * x[start + i];
+    }
+  }
 }
 
-/// Writes, or multiplies with x and adds up, the sums of the `books` codewords of every run of a row.
+/// Decodes a row to `out`, or gives its product with x where `out` is NULL. Where the compiler knows the sizes, a run
+/// is a few instructions.
 INLINE float vectors_row(
-  const int bits, const size_t books, const size_t dimension, const pith_vectors *m, size_t row, const float *x,
-  float *out) {
+  const bool is_wide, const size_t books, const size_t dimension, const size_t sets, const pith_vectors *m, size_t row,
+  const float *x, float *out) {
   const size_t book_bytes = (dimension * 2) << m->bits, set_bytes = book_bytes * books;
-  const uint8_t *row_codes = m->codes + row * m->row_bytes;
-  pith_code_stream codes = pith_codes_of_row(m, row);
+  const size_t runs = (m->columns + dimension - 1) / dimension, whole = m->columns / dimension;
   const float scale = pith_vectors_scale(m, row);
-  f32x8 sums = {0};
-  f32x4 short_sums = {0};
-  float rest = 0;
-  size_t index = 0, set = 0;
-  for (size_t start = 0; start < m->columns; start += dimension) {
-    vector_run run;
-    const uint8_t *book = m->tables + set * set_bytes;
-    for (size_t b = 0; b < books; b++, book += book_bytes) {
-      run.codewords[b] = book + code_at(bits, row_codes, index++, &codes) * dimension * 2;
+  pith_code_stream stream = pith_codes_of_row(m, row);
+  uint8_t narrow[PIECE];
+  uint16_t wide[PIECE];
+  vector_sums sums[2] = {{{0}, {0}, 0}, {{0}, {0}, 0}};
+  size_t set = 0;
+  // A multiple of 8 runs, so that their codes start at a byte.
+  const size_t step = PIECE / books / 8 * 8;
+  for (size_t first = 0; first < runs; first += step) {
+    const size_t count = smaller(step, runs - first);
+    const uint8_t *codes = narrow;
+    if (is_wide) {
+      for (size_t i = 0; i < count * books; i++) wide[i] = (uint16_t)pith_next_code(&stream);
+    } else {
+      codes = unpacked(m->codes + row * m->row_bytes, m->bits, first * books, count * books, narrow);
     }
-    if (++set == m->sets) set = 0;
-    const size_t count = smaller(dimension, m->columns - start);
-    size_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-      f32x8 value = eight_halves(run.codewords[0] + 2 * i);
-      for (size_t b = 1; b < books; b++) value += eight_halves(run.codewords[b] + 2 * i);
-      if (out) {
-        value *= scale;
-        memcpy(out + start + i, &value, sizeof value);
-      } else {
-        f32x8 activation;
-        memcpy(&activation, x + start + i, sizeof activation);
-        sums += value * activation;
-      }
-    }
-    if (i + 4 <= count) {
-      f32x4 value = four_halves(run.codewords[0] + 2 * i);
-      for (size_t b = 1; b < books; b++) value += four_halves(run.codewords[b] + 2 * i);
-      if (out) {
-        value *= scale;
-        memcpy(out + start + i, &value, sizeof value);
-      } else {
-        f32x4 activation;
-        memcpy(&activation, x + start + i, sizeof activation);
-        short_sums += value * activation;
-      }
-      i += 4;
-    }
-    for (; i < count; i++) {
-      float value = half_at(run.codewords[0] + 2 * i);
-      for (size_t b = 1; b < books; b++) value += half_at(run.codewords[b] + 2 * i);
-      if (out) {
-        out[start + i] = value * scale;
-      } else {
-        rest += value * x[start + i];
+    for (size_t i = 0; i < count; i += 2) {
+      // Two sums, since one would wait for itself.
+      UNROLLED for (size_t half = 0; half < 2; half++) {
+        const size_t run = first + i + half;
+        if (i + half == count) break;
+        const uint8_t *words[16];
+        const uint8_t *book = m->tables + set * set_bytes;
+        for (size_t b = 0; b < books; b++, book += book_bytes) {
+          const size_t index = (i + half) * books + b;
+          words[b] = book + (is_wide ? wide[index] : codes[index]) * dimension * 2;
+        }
+        if (sets > 1 && ++set == sets) set = 0;
+        if (run < whole) {
+          vectors_run(books, dimension, words, scale, x, out, run * dimension, &sums[half]);
+        } else {
+          vectors_run(books, m->columns - run * dimension, words, scale, x, out, run * dimension, &sums[half]);
+        }
       }
     }
   }
-  short_sums += __builtin_shufflevector(sums, sums, 0, 1, 2, 3) + __builtin_shufflevector(sums, sums, 4, 5, 6, 7);
-  return (((short_sums[0] + short_sums[1]) + (short_sums[2] + short_sums[3])) + rest) * scale;
+  const f32x8 eights = sums[0].eights + sums[1].eights;
+  const f32x4 fours = sums[0].fours + sums[1].fours + __builtin_shufflevector(eights, eights, 0, 1, 2, 3)
+    + __builtin_shufflevector(eights, eights, 4, 5, 6, 7);
+  return ((fours[0] + fours[1]) + (fours[2] + fours[3]) + (sums[0].ones + sums[1].ones)) * scale;
+}
+
+/// A row of the common sizes, or of any.
+INLINE float any_vectors_row(const pith_vectors *m, size_t row, const float *x, float *out) {
+  if (m->bits > 8) return vectors_row(true, m->codebooks, m->dimension, m->sets, m, row, x, out);
+  if (m->sets == 1 && m->dimension == 8 && m->codebooks == 2) return vectors_row(false, 2, 8, 1, m, row, x, out);
+  if (m->sets == 1 && m->dimension == 4 && m->codebooks == 1) return vectors_row(false, 1, 4, 1, m, row, x, out);
+  return vectors_row(false, m->codebooks, m->dimension, m->sets, m, row, x, out);
 }
 
 TARGET static void vectors_decode(const pith_vectors *m, size_t row, float *out) {
-  if (m->bits == 8 && m->dimension == 8 && m->codebooks == 2) {
-    vectors_row(8, 2, 8, m, row, NULL, out);
-  } else {
-    vectors_row(0, m->codebooks, m->dimension, m, row, NULL, out);
-  }
+  any_vectors_row(m, row, NULL, out);
 }
 
 TARGET static void vectors_product(const pith_vectors *m, const float *x, size_t first, size_t last, float *y) {
-  for (size_t row = first; row < last; row++) {
-    if (m->bits == 8 && m->dimension == 8 && m->codebooks == 2) {
-      y[row] = vectors_row(8, 2, 8, m, row, x, NULL);
-    } else if (m->bits == 8 && m->dimension == 4 && m->codebooks == 1) {
-      y[row] = vectors_row(8, 1, 4, m, row, x, NULL);
-    } else {
-      y[row] = vectors_row(0, m->codebooks, m->dimension, m, row, x, NULL);
+  for (size_t row = first; row < last; row++) y[row] = any_vectors_row(m, row, x, NULL);
+}
+
+// --- The search for codewords ---
+
+TARGET static void subtract_products(
+  const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out) {
+  size_t k = 0;
+  for (; k + 2 * LANES <= count; k += 2 * LANES) {
+    lanes a = load(base + k), b = load(base + k + LANES);
+    for (size_t j = 0; j < row_count; j++) {
+      a -= factors[j] * load(rows + j * count + k);
+      b -= factors[j] * load(rows + j * count + k + LANES);
     }
+    store(out + k, a);
+    store(out + k + LANES, b);
+  }
+  for (; k < count; k++) {
+    float value = base[k];
+    for (size_t j = 0; j < row_count; j++) value -= factors[j] * rows[j * count + k];
+    out[k] = value;
+  }
+}
+
+TARGET static void sum_rows(
+  const float *base, const float *const *rows, size_t row_count, size_t count, float *out) {
+  size_t k = 0;
+  for (; k + LANES <= count; k += LANES) {
+    lanes sum = load(base + k);
+    for (size_t j = 0; j < row_count; j++) sum += load(rows[j] + k);
+    store(out + k, sum);
+  }
+  for (; k < count; k++) {
+    float sum = base[k];
+    for (size_t j = 0; j < row_count; j++) sum += rows[j][k];
+    out[k] = sum;
+  }
+}
+
+INLINE ints count_up(void) {
+  ints v;
+  UNROLLED for (int lane = 0; lane < LANES; lane++) v[lane] = lane;
+  return v;
+}
+
+/// The search with a number of rows that the compiler may know.
+INLINE size_t lowest_of(
+  const float *base, const float *const *rows, const size_t row_count, size_t count, float *lowest) {
+  // The smallest sum of each lane, and where it was first found.
+  lanes least = all(INFINITY);
+  ints places = {0}, here = count_up();
+  size_t k = 0;
+  for (; k + LANES <= count; k += LANES) {
+    lanes sum = load(base + k);
+    for (size_t j = 0; j < row_count; j++) sum += load(rows[j] + k);
+    const ints is_less = sum < least;
+    least = (lanes)(((ints)sum & is_less) | ((ints)least & ~is_less));
+    places = (here & is_less) | (places & ~is_less);
+    here += LANES;
+  }
+  *lowest = __builtin_reduce_min(least);
+  const ints is_lowest = least == all(*lowest);
+  size_t index = (size_t)__builtin_reduce_min((places & is_lowest) | (INT32_MAX & ~is_lowest));
+  for (; k < count; k++) {
+    float sum = base[k];
+    for (size_t j = 0; j < row_count; j++) sum += rows[j][k];
+    if (sum < *lowest) {
+      *lowest = sum;
+      index = k;
+    }
+  }
+  return index;
+}
+
+TARGET static size_t lowest_sum(
+  const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest) {
+  if (count < LANES) return pith_kernels_scalar.lowest_sum(base, rows, row_count, count, lowest);
+  switch (row_count) {
+  case 0: return lowest_of(base, rows, 0, count, lowest);
+  case 1: return lowest_of(base, rows, 1, count, lowest);
+  default: return lowest_of(base, rows, row_count, count, lowest);
   }
 }

@@ -132,16 +132,20 @@ import Testing
     }
   }
 
-  @Test(arguments: ["kmeans", "percentile"])
-  func scalarTablesCountColumnsByTheirInputs(name: String) throws {
-    // A few columns matter a thousand times more, and their weights are small.
+  /// A few columns matter a thousand times more, and their weights are small.
+  private static func unequal() -> (Matrix, InputStatistics) {
     var weight = Matrix.normal(rows: 32, columns: 64, seed: 11)
     var seen = InputStatistics.correlated(columns: 64, seed: 12)
     for column in 0..<8 {
       for row in 0..<32 { weight[row, column] *= 0.1 }
       for other in 0..<64 { seen.hessian[column, other] *= 1000 }
     }
-    let method = try #require(QuantizationMethod.named(name))
+    return (weight, seen)
+  }
+
+  @Test func kMeansCountsColumnsByTheirInputs() throws {
+    let (weight, seen) = Self.unequal()
+    let method = try #require(QuantizationMethod.named("kmeans"))
     for groupSize in [nil, 16] {
       var options = method.defaults
       options.groupSize = groupSize
@@ -156,6 +160,21 @@ import Testing
     }
     var options = method.defaults
     options.loss = .layer
-    #expect(throws: QuantizationError.loss(.layer, method: name)) { try method.check(options) }
+    #expect(throws: QuantizationError.loss(.layer, method: "kmeans")) { try method.check(options) }
+  }
+
+  @Test func percentilesShareOutWhatColumnsCount() throws {
+    let (weight, seen) = Self.unequal()
+    let method = try #require(QuantizationMethod.named("percentile"))
+    var options = method.defaults
+    options.groupSize = nil
+    options.bits = 3
+    options.loss = .diagonal
+    let stored = try method.quantize(weight, seen, options: options, on: pool).matrix.codebook()
+    let diagonal = LossMetric(.diagonal, seen.hessian, columns: 64).diagonal
+    var masses = [Float](repeating: 0, count: 8)
+    for (index, code) in stored.unpacked.enumerated() { masses[Int(code)] += diagonal[index % 64] }
+    let whole = masses.reduce(0, +)
+    for mass in masses { #expect(abs(mass / whole - 1.0 / 8) < 0.04, "\(masses)") }
   }
 }

@@ -31,7 +31,7 @@ import Testing
     return (0..<5).reduce(0.0) { $0 + Double(v[$1] * product[$1]) / 2 - Double(b[$1] * v[$1]) }
   }
 
-  @Test(arguments: [CodeSearch.beam(width: 64), .local(rounds: 60, seed: 4)], Array(1...20) as [UInt64])
+  @Test(arguments: [CodeSearch.beam(width: 64), .local(rounds: 300, seed: 4)], Array(1...20) as [UInt64])
   func aLongSearchFindsTheBestCodes(search: CodeSearch, seed: UInt64) {
     let (tables, b) = Self.problem(seed: seed * 100)
     var best = Double.infinity

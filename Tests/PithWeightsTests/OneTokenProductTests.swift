@@ -24,7 +24,7 @@ extension InstructionSets {
           codes: anyBytes(rows * Packing.bytesPerRow(columns, bits: codes.bits), &generator),
           scales: .float16(halves(rows * groups, &generator)),
           zeros: codes.zeros
-            ? anyBytes(rows * Packing.bytesPerRow(groups, bits: codes.bits), &generator) : nil)
+            ? .codes(anyBytes(rows * Packing.bytesPerRow(groups, bits: codes.bits), &generator)) : nil)
         check(.affine(weight), instructions, "groups of \(groupSize)", &generator)
       }
     }

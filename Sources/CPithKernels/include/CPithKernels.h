@@ -153,6 +153,19 @@ void pith_sparse_product(const pith_sparse *matrix, const float *x, size_t first
 void pith_sparse_product16(
   const pith_sparse *matrix, const float *x, size_t tokens, size_t first, size_t last, float *y, size_t ldy);
 
+// --- The search for codewords (PithQuantization/Vectors) ---
+
+/// out[k] = base[k] − Σ_j factors[j] · rows[j · count + k] for j < row_count and k < count.
+void pith_subtract_products(
+  const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out);
+
+/// out[k] = base[k] + Σ_j rows[j][k] for j < row_count and k < count; the rows are added in their order.
+void pith_sum_rows(const float *base, const float *const *rows, size_t row_count, size_t count, float *out);
+
+/// The index of the smallest of the same sums, the lowest among equals, and that sum. `count` is at least 1.
+size_t pith_lowest_sum(
+  const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest);
+
 // --- Element by element ---
 
 /// out = x / √(mean(x²) + ε) · weight.

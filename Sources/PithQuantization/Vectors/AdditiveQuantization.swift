@@ -8,7 +8,7 @@ import PithWeights
 /// AQLM (arXiv 2401.06118). See `BeamSearch`, `VectorFit`.
 enum AdditiveQuantization {
   /// The ways that the search keeps.
-  static let beamWidth = 16
+  static let beamWidth = 32
 
   static func quantize(
     _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool

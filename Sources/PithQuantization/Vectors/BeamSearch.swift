@@ -19,39 +19,59 @@ struct BeamSearch {
     var (ways, next) = (room.beam, room.next)
     var count = 1
     ways.initialize(to: Way(cost: 0, codes: SIMD16(repeating: 0)))
-    for book in 0..<problem.books {
-      var found = 0
-      // Of the last codebook only the best is wanted.
-      let limit = book == problem.books - 1 ? 1 : width
-      var bar = Float.infinity
-      var barIndex = 0
-      for way in 0..<count {
-        for other in 0..<book { room.trial[other] = ways[way].codes[other] }
-        problem.costs(ofBook: book, beside: room.trial, in: 0..<book, into: room.row)
-        let base = ways[way].cost
-        for code in 0..<problem.codes where base + room.row[code] < bar || found < limit {
-          var candidate = ways[way]
-          candidate.cost = base + room.row[code]
-          candidate.codes[book] = UInt16(truncatingIfNeeded: code)
-          if found < limit {
-            (next + found).initialize(to: candidate)
-            found += 1
-          } else {
-            next[barIndex] = candidate
-          }
-          if found == limit {
-            barIndex = 0
-            for index in 1..<max(1, limit) where next[index].cost > next[barIndex].cost { barIndex = index }
-            bar = next[barIndex].cost
-          }
-        }
-      }
-      (ways, next, count) = (next, ways, found)
+    for book in 0..<(problem.books - 1) {
+      count = extend(ways, count, by: book, problem, room: room, into: next)
+      swap(&ways, &next)
     }
-    for book in 0..<problem.books { room.trial[book] = ways[0].codes[book] }
-    problem.settle(room.trial, sweeps: 2, row: room.row)
+    // Of the last codebook only the best is wanted.
+    let last = problem.books - 1
+    var least = Float.infinity
+    var found = ways[0].codes
+    for way in 0..<count {
+      lay(ways[way].codes, last, into: room.trial)
+      let (code, cost) = problem.best(ofBook: last, beside: room.trial, in: 0..<last)
+      if ways[way].cost + cost < least {
+        least = ways[way].cost + cost
+        found = ways[way].codes
+        found[last] = code
+      }
+    }
+    lay(found, problem.books, into: room.trial)
+    problem.settle(room.trial, from: 0, sweeps: 2)
     if problem.cost(room.trial) < problem.cost(chosen) {
       chosen.update(from: room.trial, count: problem.books)
     }
+  }
+
+  /// The best ways with a code of one codebook more; how many there are.
+  private func extend(
+    _ ways: UnsafePointer<Way>, _ count: Int, by book: Int, _ problem: CodeProblem,
+    room: borrowing SearchRoom, into next: UnsafeMutablePointer<Way>
+  ) -> Int {
+    var (found, worst, bar) = (0, 0, Float.infinity)
+    for way in 0..<count {
+      lay(ways[way].codes, book, into: room.trial)
+      problem.costs(ofBook: book, behind: room.trial, into: room.row)
+      let base = ways[way].cost
+      for code in 0..<problem.codes where base + room.row[code] < bar {
+        var longer = Way(cost: base + room.row[code], codes: ways[way].codes)
+        longer.codes[book] = UInt16(truncatingIfNeeded: code)
+        if found < width {
+          (next + found).initialize(to: longer)
+          found += 1
+          if found < width { continue }
+        } else {
+          next[worst] = longer
+        }
+        worst = 0
+        for index in 1..<max(1, width) where next[index].cost > next[worst].cost { worst = index }
+        bar = next[worst].cost
+      }
+    }
+    return found
+  }
+
+  private func lay(_ codes: SIMD16<UInt16>, _ count: Int, into trial: UnsafeMutablePointer<UInt16>) {
+    for book in 0..<count { trial[book] = codes[book] }
   }
 }

@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// How the codes of one run of one row are chosen from the costs of `RunTables`.
@@ -20,6 +21,8 @@ struct SearchRoom: ~Copyable {
   /// The ways of a beam, and those of the next step.
   let beam: UnsafeMutablePointer<BeamSearch.Way>
   let next: UnsafeMutablePointer<BeamSearch.Way>
+  /// Where the costs of pairs with the chosen codes lie.
+  let pairs: UnsafeMutablePointer<UnsafePointer<Float>?>
 
   init(books: Int, codes: Int, width: Int) {
     costs = .allocate(capacity: books * codes)
@@ -27,6 +30,7 @@ struct SearchRoom: ~Copyable {
     trial = .allocate(capacity: books)
     beam = .allocate(capacity: width)
     next = .allocate(capacity: width)
+    pairs = .allocate(capacity: books)
   }
 
   deinit {
@@ -35,12 +39,13 @@ struct SearchRoom: ~Copyable {
     trial.deallocate()
     beam.deallocate()
     next.deallocate()
+    pairs.deallocate()
   }
 }
 
 extension CodeSearch {
   /// Ways that are kept.
-  var width: Int { if case .beam(let width) = self { width } else { 1 } }
+  var width: Int { if case .beam(let width) = self { width } else { LocalSearch.startWidth } }
 
   /// Replaces the codes of a run by better ones, if there are any; `room.costs` holds the cost of each codeword.
   ///
@@ -50,12 +55,14 @@ extension CodeSearch {
     room: borrowing SearchRoom
   ) {
     if tables.books == 1 {
-      chosen[0] = UInt16(lowest(room.costs, tables.codes))
+      var cost: Float = 0
+      chosen[0] = UInt16(pith_lowest_sum(room.costs, nil, 0, tables.codes, &cost))
       return
     }
     tables.pairs.withUnsafeBufferPointer { pairs in
       let problem = CodeProblem(
-        books: tables.books, codes: tables.codes, costs: room.costs, pairs: pairs.baseAddress!)
+        books: tables.books, codes: tables.codes, costs: room.costs, pairs: pairs.baseAddress!,
+        room: room.pairs)
       switch self {
       case .beam(let width): BeamSearch(width: width).improve(chosen, problem, room: room)
       case .local(let rounds, let seed):
@@ -74,6 +81,8 @@ struct CodeProblem {
   let costs: UnsafePointer<Float>
   /// (codebook, code) × (codebook, code).
   let pairs: UnsafePointer<Float>
+  /// Room for a pointer per codebook.
+  let room: UnsafeMutablePointer<UnsafePointer<Float>?>
 
   /// The cost of the given codes.
   func cost(_ chosen: UnsafePointer<UInt16>) -> Float {
@@ -87,42 +96,42 @@ struct CodeProblem {
     return sum
   }
 
-  /// The cost of each code of a codebook beside the codes chosen in some others.
+  /// The cost of each code of a codebook beside the codes chosen in those before it.
   func costs(
-    ofBook book: Int, beside chosen: UnsafePointer<UInt16>, in others: Range<Int>,
-    into row: UnsafeMutablePointer<Float>
+    ofBook book: Int, behind chosen: UnsafePointer<UInt16>, into row: UnsafeMutablePointer<Float>
   ) {
-    row.update(from: costs + book * codes, count: codes)
+    pith_sum_rows(costs + book * codes, room, findPairs(book, chosen, 0..<book), codes, row)
+  }
+
+  /// The best code of a codebook beside the codes chosen in some others, and its cost.
+  func best(
+    ofBook book: Int, beside chosen: UnsafePointer<UInt16>, in others: Range<Int>
+  ) -> (code: UInt16, cost: Float) {
+    var cost: Float = 0
+    let count = findPairs(book, chosen, others)
+    return (UInt16(pith_lowest_sum(costs + book * codes, room, count, codes, &cost)), cost)
+  }
+
+  /// Chooses each codebook's code anew beside the others, `first` and those after it in turn, until none changes or
+  /// `sweeps` are done: iterated conditional modes.
+  func settle(_ chosen: UnsafeMutablePointer<UInt16>, from first: Int, sweeps: Int) {
+    var unchanged = 0
+    for step in 0..<(sweeps * books) {
+      let book = (first + step) % books
+      let (best, _) = best(ofBook: book, beside: chosen, in: 0..<books)
+      unchanged = best == chosen[book] ? unchanged + 1 : 0
+      chosen[book] = best
+      if unchanged == books { return }
+    }
+  }
+
+  /// Points at the costs of a codebook's codes beside each code chosen in others; how many there are.
+  private func findPairs(_ book: Int, _ chosen: UnsafePointer<UInt16>, _ others: Range<Int>) -> Int {
+    var count = 0
     for other in others where other != book {
-      let pair = pairs + (other * codes + Int(chosen[other])) * books * codes + book * codes
-      for code in 0..<codes { row[code] += pair[code] }
+      room[count] = pairs + (other * codes + Int(chosen[other])) * books * codes + book * codes
+      count += 1
     }
+    return count
   }
-
-  /// Chooses each codebook's code anew beside the others, until none changes or `sweeps` are done: iterated
-  /// conditional modes.
-  func settle(
-    _ chosen: UnsafeMutablePointer<UInt16>, sweeps: Int, row: UnsafeMutablePointer<Float>
-  ) {
-    for _ in 0..<sweeps {
-      var hasChanged = false
-      for book in 0..<books {
-        costs(ofBook: book, beside: chosen, in: 0..<books, into: row)
-        let best = UInt16(lowest(row, codes))
-        // Equal costs may alternate for ever.
-        if best != chosen[book], row[Int(best)] < row[Int(chosen[book])] {
-          chosen[book] = best
-          hasChanged = true
-        }
-      }
-      if !hasChanged { return }
-    }
-  }
-}
-
-/// The index of the smallest value, the first among equals.
-func lowest(_ values: UnsafePointer<Float>, _ count: Int) -> Int {
-  var (index, least) = (0, values[0])
-  for i in 1..<max(count, 1) where values[i] < least { (index, least) = (i, values[i]) }
-  return index
 }

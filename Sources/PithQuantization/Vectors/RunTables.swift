@@ -1,3 +1,4 @@
+import CPithKernels
 import PithLinearAlgebra
 import PithTensors
 
@@ -98,13 +99,6 @@ struct RunTables: Sendable {
 
   /// The number for each codeword, ½ cᵀAc − bᵀc, with b = A·t.
   func costs(_ b: UnsafePointer<Float>, into costs: UnsafeMutablePointer<Float>) {
-    let (dimension, count) = (metric.diagonal.count, halfNorms.count)
-    halfNorms.withUnsafeBufferPointer { costs.update(from: $0.baseAddress!, count: count) }
-    components.withUnsafeBufferPointer { components in
-      for j in 0..<dimension {
-        let (factor, row) = (b[j], components.baseAddress! + j * count)
-        for k in 0..<count { costs[k] -= factor * row[k] }
-      }
-    }
+    pith_subtract_products(halfNorms, b, components, metric.diagonal.count, halfNorms.count, costs)
   }
 }

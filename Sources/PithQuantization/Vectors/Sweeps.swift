@@ -1,3 +1,4 @@
+import CPithKernels
 import PithLinearAlgebra
 import PithTensors
 import PithWeights
@@ -72,14 +73,11 @@ extension VectorApproximation {
                 search.improve(chosen, table, place: place, room: room)
                 me.sum(chosen, run: run, scale: scale, into: &b)
                 let error = errors.baseAddress! + row * me.columns + own.lowerBound
-                for i in 0..<own.count where b[i] != v[i] {
-                  let change = b[i] - v[i]
-                  error[i] -= change
-                  coupling?.values.withUnsafeBufferPointer { coupling in
-                    let line =
-                      coupling.baseAddress! + (own.lowerBound - range.lowerBound + i) * range.count
-                    for j in 0..<range.count { slope[j] -= change * line[j] }
-                  }
+                for i in 0..<dimension { v[i] = i < own.count ? b[i] - v[i] : 0 }
+                for i in 0..<own.count { error[i] -= v[i] }
+                coupling?.values.withUnsafeBufferPointer { coupling in
+                  let lines = coupling.baseAddress! + (own.lowerBound - range.lowerBound) * range.count
+                  pith_subtract_products(slope, v, lines, own.count, range.count, slope)
                 }
               }
             }
@@ -221,11 +219,7 @@ private struct ForwardStep {
         scaled[i] = error / own[i * count + i]
       }
     }
-    behind.withUnsafeBufferPointer { behind in
-      for i in 0..<count {
-        for j in 0..<behindCount { wish[count + j] -= scaled[i] * behind[i * behindCount + j] }
-      }
-    }
+    pith_subtract_products(wish + count, scaled, behind, count, behindCount, wish + count)
   }
 }
 

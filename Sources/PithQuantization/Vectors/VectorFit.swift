@@ -34,17 +34,24 @@ struct VectorFit: Sendable {
       .tables(for: weight, scales: scales, diagonal: diagonal, on: pool)
     var fit = VectorApproximation(
       rows: weight.rows, columns: weight.columns, layout: layout, tables: start, scales: scales)
-    if case .layer(let hessian) = metric,
-      let factor = SymmetricMatrix(hessian).cholesky()?.inverse().cholesky()
-    {
-      fit.sweepForward(toward: weight, factor, firstSearch, on: pool)
+    var factor: CholeskyFactor?
+    if case .layer(let hessian) = metric {
+      factor = SymmetricMatrix(hessian).cholesky()?.inverse().cholesky()
+    }
+    if let factor {
+      fit.sweepForward(toward: weight, factor, search, on: pool)
     } else {
-      fit.sweep(toward: weight, metric, firstSearch, on: pool)
+      fit.sweep(toward: weight, metric, search, on: pool)
     }
     for iteration in 0..<iterations {
       fit.updateTables(toward: weight, metric, steps: Self.updateSteps, on: pool)
       if iteration == iterations - 1 { fit.roundTables() }
       fit.updateScales(toward: weight, metric, on: pool)
+      // From codes that lean on one another, a sweep goes down to the nearest valley; while codebooks still change much,
+      // a forward sweep finds a lower one.
+      if let factor, iteration < iterations / 2 {
+        fit.sweepForward(toward: weight, factor, search, on: pool)
+      }
       fit.sweep(toward: weight, metric, search.reseeded(iteration), on: pool)
     }
     return fit
@@ -55,14 +62,8 @@ struct VectorFit: Sendable {
     var codes = VectorApproximation(
       rows: vectors.rows, columns: vectors.columns, layout: layout, tables: tables, scales: nil)
     let metric = LossMetric.plain(columns: vectors.columns)
-    codes.sweep(toward: vectors, metric, firstSearch, on: pool)
-    if case .local = search { codes.sweep(toward: vectors, metric, search, on: pool) }
+    codes.sweep(toward: vectors, metric, search, on: pool)
     return codes
-  }
-
-  /// The search when there are no codes yet to improve.
-  private var firstSearch: CodeSearch {
-    if case .local = search { .beam(width: 4) } else { search }
   }
 }
 

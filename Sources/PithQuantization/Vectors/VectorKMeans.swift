@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 import PithWeights
 
@@ -62,28 +63,21 @@ struct VectorKMeans {
     codes.withUnsafeMutableBufferPointer { codes in
       errors.withUnsafeMutableBufferPointer { errors in
         vectors.values.withUnsafeBufferPointer { values in
-          components.withUnsafeBufferPointer { components in
-            pool.forEach(count: vectors.count, grain: 256) { range in
-              withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { costs in
-                let costs = costs.baseAddress!
-                for index in range {
-                  let kind = index % vectors.weights.count
-                  halfNorms[kind].withUnsafeBufferPointer {
-                    costs.update(from: $0.baseAddress!, count: count)
-                  }
-                  var own: Float = 0
-                  for j in 0..<dimension {
-                    let value = values[index * dimension + j]
-                    let factor = vectors.weights[kind][j] * value
-                    own += factor * value
-                    let row = components.baseAddress! + j * count
-                    for k in 0..<count { costs[k] -= factor * row[k] }
-                  }
-                  let code = lowest(costs, count)
-                  codes[index] = Int32(code)
-                  errors[index] = max(0, own + 2 * costs[code]) * vectors.masses[index]
-                }
+          pool.forEach(count: vectors.count, grain: 256) { range in
+            var costs = [Float](repeating: 0, count: count)
+            var weighted = [Float](repeating: 0, count: dimension)
+            for index in range {
+              let kind = index % vectors.weights.count
+              var own: Float = 0
+              for j in 0..<dimension {
+                let value = values[index * dimension + j]
+                weighted[j] = vectors.weights[kind][j] * value
+                own += weighted[j] * value
               }
+              pith_subtract_products(halfNorms[kind], weighted, components, dimension, count, &costs)
+              var least: Float = 0
+              codes[index] = Int32(pith_lowest_sum(costs, nil, 0, count, &least))
+              errors[index] = max(0, own + 2 * least) * vectors.masses[index]
             }
           }
         }

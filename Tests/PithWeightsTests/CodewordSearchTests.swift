@@ -1,0 +1,67 @@
+import CPithKernels
+import PithTensors
+import Testing
+
+@testable import PithWeights
+
+extension InstructionSets {
+  /// The loops of the search for codewords against their definition, and within their memory.
+  @Suite struct CodewordSearchTests {
+    static let counts = [1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 64, 100, 256, 4096]
+
+    @Test(arguments: available, GuardedMemory.allCases)
+    func sumsAndTheLowestOfThem(instructions: pith_instruction_set, memory: GuardedMemory) throws {
+      var random = SeededGenerator(seed: 1)
+      for count in Self.counts {
+        for rowCount in 0...3 {
+          // Few values, so that there are equal sums.
+          func values() throws -> Bytes {
+            try memory.bytes(
+              Bytes(copying: (0..<count).map { _ in Float(Int.random(in: -9...9, using: &random)) }))
+          }
+          let base = try values()
+          let rows = try (0..<rowCount).map { _ in try values() }
+          var expected: [Float] = base.array()
+          for row in rows { for (k, value) in (row.array() as [Float]).enumerated() { expected[k] += value } }
+          let pointers: [UnsafePointer<Float>?] = rows.map(start)
+          let sums = try memory.with([Float](repeating: 0, count: count)) { out in
+            using(instructions) { pith_sum_rows(start(base), pointers, rowCount, count, out) }
+          }
+          #expect(sums == expected)
+          var lowest: Float = 0
+          let index = using(instructions) {
+            pith_lowest_sum(start(base), pointers, rowCount, count, &lowest)
+          }
+          #expect(lowest == expected.min()! && index == expected.firstIndex(of: lowest)!)
+          withExtendedLifetime((base, rows)) {}
+        }
+      }
+    }
+
+    @Test(arguments: available, GuardedMemory.allCases)
+    func productsAreSubtracted(instructions: pith_instruction_set, memory: GuardedMemory) throws {
+      var random = SeededGenerator(seed: 2)
+      for count in Self.counts {
+        for rowCount in [0, 1, 5, 8] {
+          let base = random.floats(count)
+          let (factors, rows) = (random.floats(rowCount), random.floats(rowCount * count))
+          let stored = try (memory.bytes(Bytes(copying: base)), memory.bytes(Bytes(copying: rows)))
+          let result = try memory.with([Float](repeating: 0, count: count)) { out in
+            using(instructions) {
+              pith_subtract_products(start(stored.0), factors, start(stored.1), rowCount, count, out)
+            }
+          }
+          for k in 0..<count {
+            let expected = (0..<rowCount).reduce(base[k]) { $0 - factors[$1] * rows[$1 * count + k] }
+            #expect(abs(result[k] - expected) < 1e-5)
+          }
+          withExtendedLifetime(stored) {}
+        }
+      }
+    }
+
+    private func start(_ bytes: Bytes) -> UnsafePointer<Float> {
+      bytes.unsafePointer.baseAddress!.assumingMemoryBound(to: Float.self)
+    }
+  }
+}
