@@ -5,6 +5,12 @@ import Testing
 @testable import PithQuantization
 
 @Suite struct KMeansTests {
+  @Test(arguments: [Float(0), 0.5]) func aLargeWeightOfOneValueStaysExact(value: Float) throws {
+    let weight = Matrix(rows: 64, columns: 512, values: [Float](repeating: value, count: 64 * 512))
+    #expect(try quantized("kmeans", weight).decoded() == weight)
+    #expect(try quantized("kmeans", weight) { $0.groupSize = nil }.decoded() == weight)
+  }
+
   /// The least Σ mass · distance² over all partitions of sorted points, by trying each of them.
   private func leastError(_ points: ArraySlice<Point>, parts: Int) -> Double {
     if parts == 1 || points.count <= 1 {

@@ -60,7 +60,8 @@ enum KMeans {
   private static func binned(_ samples: Samples) -> [Point] {
     let low = samples.values.reduce(samples.values[0], min)
     let high = samples.values.reduce(low, max)
-    let binsPerUnit = Double(exactLimit) / max(Double(high) - Double(low), .leastNormalMagnitude)
+    guard low < high else { return [Point(value: Double(low), mass: 1)] }
+    let binsPerUnit = Double(exactLimit) / (Double(high) - Double(low))
     var bins = [Point](repeating: Point(value: 0, mass: 0), count: exactLimit)
     for (index, value) in samples.values.enumerated() {
       let bin = min(Int((Double(value) - Double(low)) * binsPerUnit), exactLimit - 1)
