@@ -40,7 +40,7 @@ extension QuantizationOptions {
     switch option {
     case .bits: bits = try whole()
     case .groupSize:
-      let size = try whole()
+      let size = text == "none" ? 0 : try whole()
       groupSize = size == 0 ? nil : size
     case .symmetric: symmetric = try flag()
     case .rangeSearch: rangeSearch = try choice(RangeSearch.self)
@@ -69,7 +69,7 @@ extension QuantizationOptions {
   public func text(of option: Name) -> String {
     switch option {
     case .bits: "\(bits)"
-    case .groupSize: "\(groupSize ?? 0)"
+    case .groupSize: groupSize.map { "\($0)" } ?? "none"
     case .symmetric: "\(symmetric)"
     case .rangeSearch: rangeSearch.rawValue
     case .doubleQuantization: "\(doubleQuantization)"

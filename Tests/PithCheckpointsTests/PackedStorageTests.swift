@@ -37,7 +37,7 @@ struct PackedStorageTests {
                 rows: rows, columns: columns, bits: bits, groupSize: 5,
                 codes: bytes(rows * Packing.bytesPerRow(columns, bits: bits)),
                 scales: .float16(halves(rows * 8)),
-                zeros: zeros ? bytes(rows * Packing.bytesPerRow(8, bits: bits)) : nil))
+                zeros: zeros ? .codes(bytes(rows * Packing.bytesPerRow(8, bits: bits))) : nil))
           ))
       }
     }

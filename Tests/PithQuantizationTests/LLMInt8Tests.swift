@@ -84,7 +84,7 @@ import Testing
   }
 
   @Test func scalesThatAreNotFloat16StayAsTheyAre() {
-    let codes = Packing.pack([1, 128, 255, 7], rows: 2, bits: 8)
+    let codes = Packing.pack([UInt8(1), 128, 255, 7], rows: 2, bits: 8)
     for (scales, areHalf) in [([Float(0.5), 2], true), ([0.1, 2], false)] {
       let product = RowIntegers.product(
         codes: codes, scales: scales, columns: 2, bits: 8, activations: .int8)

@@ -39,8 +39,8 @@ import Testing
       }
       let affine = try stored.affine()
       let scales = try affine.halfScales().map(Half.decode)
-      let zeros = affine.zeros.map {
-        Packing.unpack($0, rows: weight.rows, columns: affine.groups, bits: bits)
+      let zeros = affine.zeroCodes.map {
+        Packing.unpack($0, rows: weight.rows, columns: affine.groups, bits: bits) as [UInt8]
       }
       let decoded = stored.decoded()
       for index in weight.values.indices {
@@ -60,7 +60,7 @@ import Testing
     let weight = Matrix(rows: 1, columns: 4, values: [-1, 0.4, 1.2, 2])
     let affine = try quantized("rtn", weight) { $0.bits = 2 }.affine()
     #expect(try affine.halfScales() == [0x3C00])
-    #expect(affine.zeros?.array(of: UInt8.self) == [1])
+    #expect(affine.zeroCodes?.array(of: UInt8.self) == [1])
     #expect(affine.codes.array(of: UInt8.self) == [0b11_10_01_00])
 
     // Symmetric: s = 2/1, z = 2; −1 is halfway and goes up.

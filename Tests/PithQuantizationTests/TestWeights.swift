@@ -55,22 +55,24 @@ func quantized(
 
 extension InputStatistics {
   /// Statistics of inputs that depend on one another and differ in size: x = A·z with normal z.
-  static func correlated(columns: Int, seed: UInt64, rows: Int = 256) -> InputStatistics {
+  static func correlated(
+    columns: Int, seed: UInt64, rows: Int = 256, outliers: Bool = true
+  ) -> InputStatistics {
     var observer = InputObserver(columns: columns)
-    observer.add(Matrix.correlated(rows: rows, columns: columns, seed: seed))
+    observer.add(Matrix.correlated(rows: rows, columns: columns, seed: seed, outliers: outliers))
     return observer.statistics
   }
 }
 
 extension Matrix {
   /// Rows of inputs that depend on one another: each column leans on the one before, and some are ten times larger.
-  static func correlated(rows: Int, columns: Int, seed: UInt64) -> Matrix {
+  static func correlated(rows: Int, columns: Int, seed: UInt64, outliers: Bool = true) -> Matrix {
     var x = Matrix.normal(rows: rows, columns: columns, seed: seed)
     for row in 0..<rows {
       for column in 0..<columns {
         if column > 0 { x[row, column] = 0.8 * x[row, column - 1] + 0.6 * x[row, column] }
       }
-      for column in stride(from: 3, to: columns, by: 11) { x[row, column] *= 10 }
+      for column in stride(from: 3, to: columns, by: 11) where outliers { x[row, column] *= 10 }
     }
     return x
   }
@@ -111,4 +113,11 @@ struct WrongStorage: Error {}
 extension Codebook {
   /// The codes, row after row.
   var unpacked: [UInt8] { Packing.unpack(codes, rows: rows, columns: columns, bits: bits) }
+}
+
+extension Affine {
+  /// The packed zero points; nil without, or where they are float16.
+  var zeroCodes: Bytes? {
+    if case .codes(let codes) = zeros { codes } else { nil }
+  }
 }

@@ -42,14 +42,16 @@ import Testing
     }
   }
 
-  @Test func obqLosesLessThanRounding() throws {
+  @Test func obqLosesLessThanRoundingAndNoMoreThanGPTQ() throws {
+    var (greedy, fixed, rounding) = (0.0, 0.0, 0.0)
     for seed in UInt64(1)...10 {
       let weight = Matrix.normal(rows: 8, columns: 32, seed: seed)
-      let seen = InputStatistics.correlated(columns: 32, seed: seed + 70)
-      let greedy = try loss("obq", weight, seen) { ($0.bits, $0.groupSize) = (3, 16) }
-      let rounding = try loss("rtn", weight, seen) { ($0.bits, $0.groupSize) = (3, 16) }
-      #expect(greedy < rounding, "\(greedy) against \(rounding)")
+      let seen = InputStatistics.correlated(columns: 32, seed: seed + 70, outliers: false)
+      greedy += try loss("obq", weight, seen) { $0.groupSize = nil }
+      fixed += try loss("gptq", weight, seen) { $0.groupSize = nil }
+      rounding += try loss("rtn", weight, seen) { $0.groupSize = nil }
     }
+    #expect(greedy < fixed && greedy < 0.7 * rounding, "\(greedy), \(fixed), \(rounding)")
   }
 
   /// The weights that are left after one is quantized are those of least loss: least squares by brute force.
