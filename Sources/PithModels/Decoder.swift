@@ -81,12 +81,18 @@ public struct Decoder: Sendable {
 
   /// The normalized residual stream after the last layer: one row per token of the batch.
   public func states<O: Operations>(_ tokens: [Int32], _ run: inout O) -> O.Value {
-    var x = run.embed(tokens, from: embedding, scale: configuration.embeddingScale)
-    for (index, layer) in layers.enumerated() {
-      x = run.add(x, attention(x, layer, at: index, &run))
-      x = run.add(x, feedForward(x, layer, &run))
+    let x = run.embed(tokens, from: embedding, scale: configuration.embeddingScale)
+    return run.normalize(advance(x, through: layers.indices, &run), finalNorm)
+  }
+
+  /// The residual stream after some layers, from that before them.
+  public func advance<O: Operations>(_ x: O.Value, through range: Range<Int>, _ run: inout O) -> O.Value {
+    var x = x
+    for index in range {
+      x = run.add(x, attention(x, layers[index], at: index, &run))
+      x = run.add(x, feedForward(x, layers[index], &run))
     }
-    return run.normalize(x, finalNorm)
+    return x
   }
 
   /// The logits of some rows: one column per token of the vocabulary.

@@ -29,9 +29,15 @@ public struct Compression: Sendable {
     public var resumes = false
     /// Whether the report card says how good and how fast the output is.
     public var measures = true
+    /// Whether the output is good enough to appear; one that is not is let go of.
+    public var accepts: @Sendable (ReportCard) -> Bool = { _ in true }
 
     /// Settings, all as they usually are.
-    public init(overwrite: Bool = false, resumes: Bool = false, measures: Bool = true) {
+    public init(
+      overwrite: Bool = false, resumes: Bool = false, measures: Bool = true,
+      accepts: @escaping @Sendable (ReportCard) -> Bool = { _ in true }
+    ) {
+      self.accepts = accepts
       self.overwrite = overwrite
       self.resumes = resumes
       self.measures = measures
@@ -95,6 +101,10 @@ public struct Compression: Sendable {
       configuration: try source.huggingFaceConfiguration(), files: try source.companionFiles())
     var card = ReportCard(job: job, reports: run.reports, seconds: seconds)
     try card.measure(folder.path(of: ""), against: model, calibration, on: pool, quality: settings.measures)
+    guard settings.accepts(card) else {
+      workspace.finish()
+      return card
+    }
     try Checksums.write(files, in: folder)
     try folder.write(card.json.serialized(.pretty), to: ReportCard.file)
     try folder.commit()

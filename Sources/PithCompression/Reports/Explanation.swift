@@ -138,18 +138,29 @@ extension Plan.Entry {
   /// A weight by itself through the entry's steps.
   func quantized(_ weight: Matrix, _ statistics: InputStatistics?, on pool: ThreadPool) throws -> StoredMatrix
   {
+    try Recipe.quantize(weight, statistics, steps: transforms + [quantizer].compactMap { $0 }, on: pool)
+  }
+}
+
+extension Recipe {
+  /// A weight by itself through steps, of which the last quantizes.
+  static func quantize(
+    _ weight: Matrix, _ statistics: InputStatistics?, steps: [Step], on pool: ThreadPool
+  ) throws -> StoredMatrix {
     var (weight, statistics, chain) = (weight, statistics, [InputTransform]())
-    guard let quantizer, case .quantizer(let method) = quantizer.method else { return .dense(Dense(weight)) }
-    for step in transforms {
+    guard let last = steps.last, case .quantizer(let method) = last.method else {
+      return .dense(Dense(weight))
+    }
+    for step in steps {
       guard case .transform(let preparing) = step.method,
         let transform = try preparing.transform(
-          [weight], statistics, options: step.options, quantizer: quantizer.options, on: pool)
+          [weight], statistics, options: step.options, quantizer: last.options, on: pool)
       else { continue }
       weight = transform.behind(weight)
       statistics = statistics?.transformed(by: transform)
       chain.append(transform)
     }
-    let matrix = try method.quantize(weight, statistics, options: quantizer.options, on: pool).matrix
+    let matrix = try method.quantize(weight, statistics, options: last.options, on: pool).matrix
     return chain.reversed().reduce(matrix) { .transformed(Transformed($1, $0)) }
   }
 }

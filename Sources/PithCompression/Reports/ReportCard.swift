@@ -34,6 +34,12 @@ public struct ReportCard: Sendable {
     self.seconds = seconds
   }
 
+  /// By which share the perplexity rose; nil without text to measure on.
+  public var perplexityIncrease: Double? {
+    guard let quality, let originalPerplexity else { return nil }
+    return quality.perplexity / originalPerplexity - 1
+  }
+
   /// Matrices with numerical trouble.
   public var troubled: [MatrixReport] { matrices.filter { !$0.notes.isEmpty } }
 

@@ -24,9 +24,11 @@ struct CalibrationArguments: ParsableArguments {
     if calibrationWindow < 2 { throw ValidationError("--calibration-window must be at least 2.") }
   }
 
-  /// Reads the text, or has the model write it.
-  func load(_ source: Checkpoint, _ pool: ThreadPool) throws -> Calibration? {
-    guard let text else { return nil }
+  /// Reads the text, or has the model write it; without a text, nil.
+  ///
+  /// - Parameter writingItself: whether the model writes where no text is named.
+  func load(_ source: Checkpoint, _ pool: ThreadPool, writingItself: Bool) throws -> Calibration? {
+    guard let text = text ?? (writingItself ? "self" : nil) else { return nil }
     let model = try source.model()
     if text == "self" {
       guard case .decoder(let decoder) = model else {
@@ -34,10 +36,13 @@ struct CalibrationArguments: ParsableArguments {
       }
       let window = min(calibrationWindow, decoder.configuration.contextLength)
       let progress = Progress("write calibration text", total: max(1, calibrationTokens / window))
+      // Four more, to measure on.
       let sequences = SelfCalibration.sequences(
-        decoder, tokens: calibrationTokens, window: window, seed: seed, pool: pool
+        decoder, tokens: calibrationTokens + 4 * window, window: window, seed: seed, pool: pool
       ) { done, _ in progress.update(done) }
-      return Calibration(sequences: sequences, source: "self", seed: seed)
+      return Calibration(
+        sequences: Array(sequences.dropLast(4)), heldOut: Array(sequences.suffix(4)), source: "self",
+        seed: seed)
     }
     let documents = try CalibrationText.documents(of: try readText(text, for: "--calibration"), named: text)
     return try Calibration(

@@ -21,7 +21,8 @@ struct Compress: ParsableCommand {
 
       \(InputTransformMethod.all.map(Compress.line).joined(separator: "\n"))
 
-        pith compress model.gguf -o small
+        pith compress model.gguf -o small --effort some
+        pith compress model.gguf -o small --target-size 60MB --calibration notes.txt
         pith compress model -o small --method gptq --bits 3 --calibration notes.txt
         pith compress model -o small --recipe recipe.yaml --calibration self --explain
 
@@ -49,6 +50,8 @@ struct Compress: ParsableCommand {
   @Option(help: "A YAML file with the steps.")
   var recipe: String?
 
+  @OptionGroup(title: "Instead of a method") var goal: GoalArguments
+
   @OptionGroup(title: "Method options") var options: MethodArguments
 
   @OptionGroup(title: "Calibration") var calibration: CalibrationArguments
@@ -72,36 +75,48 @@ struct Compress: ParsableCommand {
   var skipMeasuring = false
 
   func validate() throws {
-    if method != nil, recipe != nil { throw ValidationError("Give --method or --recipe, not both.") }
+    if [method != nil, recipe != nil, goal.isGiven].filter({ $0 }).count > 1 {
+      throw ValidationError("Give one of --method, --recipe, and an effort or target.")
+    }
+    if goal.isGiven, !options.isEmpty { throw ValidationError("Options of methods go with --method.") }
     if recipe != nil, !options.isEmpty { throw ValidationError("Options of methods belong in the recipe.") }
     if recipe != nil, embeddingBits != nil { throw ValidationError("embedding-bits belongs in the recipe.") }
     if Format.bytes(memory) == nil { throw ValidationError("--memory must be a size such as 500MB or 2GB.") }
   }
 
   func run() throws {
-    let recipe = try readRecipe()
+    let target = try goal.target
+    let recipe = try goal.effort?.recipe ?? readRecipe()
     let source = try Checkpoint(path: model.model)
     let pool = ThreadPool(threads: model.threads ?? ThreadPool.availableCores)
+    if let target {
+      try TargetCompression(command: self, source: source, pool: pool).meet(target)
+      return
+    }
     if explain {
       let explanation = try Explanation(
         recipe, source, tokens: calibration.calibrationTokens, memory: Format.bytes(memory)!, on: pool)
       show(explanation)
       return
     }
-    let compression = try Compression(
-      recipe,
-      calibration: try recipe.needsCalibration || calibration.text != nil
-        ? calibration.load(source, pool) : nil,
-      memory: Format.bytes(memory)!)
+    let text = try calibration.load(
+      source, pool, writingItself: goal.effort != nil && recipe.needsCalibration)
+    report(try compress(recipe, source, text, Compression.Settings(measures: !skipMeasuring), pool))
+  }
+
+  /// Compresses with a progress bar.
+  func compress(
+    _ recipe: Recipe, _ source: Checkpoint, _ text: Calibration?, _ settings: Compression.Settings,
+    _ pool: ThreadPool
+  ) throws -> ReportCard {
+    let compression = try Compression(recipe, calibration: text, memory: Format.bytes(memory)!)
+    var settings = settings
+    (settings.overwrite, settings.resumes) = (force, resume)
     var progress: Progress?
-    let card = try compression.run(
-      source, to: output, Compression.Settings(overwrite: force, resumes: resume, measures: !skipMeasuring),
-      on: pool
-    ) { done, total in
+    return try compression.run(source, to: output, settings, on: pool) { done, total in
       if progress == nil { progress = Progress("compress", total: total) }
       progress?.update(done)
     }
-    report(card)
   }
 
   /// The recipe of the file, or that of one step.
@@ -119,7 +134,8 @@ struct Compress: ParsableCommand {
       embeddingBits: embeddingBits == 0 ? nil : embeddingBits ?? 8)
   }
 
-  private func report(_ card: ReportCard) {
+  /// Says what was made.
+  func report(_ card: ReportCard) {
     if model.json {
       var report = card.json
       report["output"] = .string(output)

@@ -26,6 +26,7 @@ struct Failure: Error {
     case let error as CheckpointError: failure = Failure(sentence: error.description, code: error.exitCode)
     case let error as QuantizationError: failure = .usage(error.description)
     case let error as RecipeError: failure = .usage(error.description)
+    case let error as TargetError: failure = .usage(error.description)
     case let error as CalibrationError: failure = .data(error.description)
     case let error as CompressionError: failure = .data(error.description)
     case let error as TokenizerError: failure = .data(error.description)

@@ -16,6 +16,12 @@ enum Format {
     return Int(number * factor)
   }
 
+  /// A share such as 5% or 0.05; nil if the text is none.
+  static func share(_ text: String) -> Double? {
+    let number = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
+    return number.flatMap { $0 > 0 && $0 < 100 ? $0 : nil }
+  }
+
   /// Seconds or minutes.
   static func duration(_ seconds: Double) -> String {
     seconds < 90 ? "\(Int(seconds.rounded(.up))) s" : "\(Int((seconds / 60).rounded(.up))) min"

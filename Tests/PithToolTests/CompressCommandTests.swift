@@ -1,0 +1,125 @@
+import Foundation
+import PithJSON
+import PithTestSupport
+import Testing
+
+@Suite struct CompressCommandTests {
+  private let text = (0..<400).map { "The \($0)th fox jumps over \($0 % 7) lazy dogs and \($0 % 13) logs. " }
+    .joined()
+
+  private func arguments(_ output: String, _ calibration: String, _ more: String...) -> [String] {
+    [
+      "compress", tinyModel, "-o", output, "--calibration", calibration, "--calibration-window", "32",
+      "--calibration-tokens", "640", "--skip-measuring",
+    ] + more
+  }
+
+  private func files(_ path: String) throws -> [String: Data] {
+    var files: [String: Data] = [:]
+    for file in try FileManager.default.contentsOfDirectory(atPath: path) where file != "pith.json" {
+      files[file] = FileManager.default.contents(atPath: path + "/" + file)
+    }
+    return files
+  }
+
+  /// Killed at whatever moment, resumed, and the same bytes.
+  @Test func aRunThatWasKilledResumesToTheSameBytes() throws {
+    let folder = try TemporaryFolder()
+    let calibration = try folder.write("text.txt", text)
+    let whole = try CommandRun(arguments(folder.path + "/whole", calibration, "--method", "obq"))
+    #expect(whole.code == 0, "\(whole.talk)")
+    for milliseconds in [30, 60, 100, 160, 250] {
+      let path = folder.path + "/part\(milliseconds)"
+      let process = Process()
+      process.executableURL = Bundle.main.executableURL!.deletingLastPathComponent().appending(path: "pith")
+      process.arguments = arguments(path, calibration, "--method", "obq")
+      process.standardError = FileHandle.nullDevice
+      process.standardOutput = FileHandle.nullDevice
+      try process.run()
+      usleep(UInt32(milliseconds) * 1000)
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      if !FileManager.default.fileExists(atPath: path) {
+        let resumed = try CommandRun(arguments(path, calibration, "--method", "obq", "--resume"))
+        #expect(resumed.code == 0, "\(resumed.talk)")
+      }
+      #expect(try files(path) == files(folder.path + "/whole"), "killed after \(milliseconds) ms")
+    }
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasPrefix(".") })
+  }
+
+  @Test func badCalibrationEndsInOneSentence() throws {
+    let folder = try TemporaryFolder()
+    let (short, empty) = (try folder.write("short.txt", "Hi"), try folder.write("empty.txt", ""))
+    let lines = try folder.write("lines.jsonl", "{\"text\": \"a\"}\n{\"words\": 1}")
+    let binary = folder.path + "/binary.txt"
+    try Data([0xFF, 0xFE, 0x00, 0xD8]).write(to: URL(filePath: binary))
+    for (path, word) in [(short, "short.txt"), (empty, "empty.txt"), (lines, "line 2"), (binary, "UTF-8")] {
+      let run = try CommandRun(
+        "compress", tinyModel, "-o", folder.path + "/out", "--method", "gptq", "--calibration", path)
+      #expect(run.code == 65 && run.talk.contains(word), "\(run.talk)")
+      #expect(run.talk.split(separator: "\n").count == 1)
+    }
+    let missing = try CommandRun("compress", tinyModel, "-o", folder.path + "/out", "--method", "gptq")
+    #expect(missing.code == 64 && missing.talk.contains("--calibration"))
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/out"))
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasPrefix(".") })
+  }
+
+  @Test func badRecipesEndInOneSentence() throws {
+    let folder = try TemporaryFolder()
+    for (yaml, word) in [
+      ("steps: [{method: rtn, speed: 3}]", "speed"), ("steps: [{method: tea}]", "tea"),
+      ("steps: [{method: rtn, layers: {names: [nothing]}}]", "nothing"),
+    ] {
+      let recipe = try folder.write("recipe.yaml", yaml)
+      let run = try CommandRun("compress", tinyModel, "-o", folder.path + "/out", "--recipe", recipe)
+      #expect(run.code == 64 && run.talk.contains(word), "\(run.talk)")
+      #expect(run.talk.split(separator: "\n").count == 1)
+    }
+  }
+
+  @Test func anExplanationWritesNothing() throws {
+    let folder = try TemporaryFolder()
+    let run = try CommandRun(
+      "compress", tinyModel, "-o", folder.path + "/out", "--method", "gptq", "--bits", "3", "--explain",
+      "--json")
+    #expect(run.code == 0, "\(run.talk)")
+    for key in ["size_bytes", "bits_per_weight", "seconds", "peak_memory_bytes"] {
+      #expect(try run.json[key]?.double.map { $0 > 0 } == true, "\(key)")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    let table = try CommandRun("compress", tinyModel, "-o", folder.path + "/out", "--explain")
+    #expect(table.output.contains("model.layers.0.self_attn.q_proj.weight"))
+  }
+
+  @Test func efforts() throws {
+    let folder = try TemporaryFolder()
+    let calibration = try folder.write("text.txt", text)
+    let none = try CommandRun("compress", tinyModel, "-o", folder.path + "/none", "--effort", "none")
+    #expect(none.code == 0, "\(none.talk)")
+    let some = try CommandRun(arguments(folder.path + "/some", calibration, "--effort", "some"))
+    #expect(some.code == 0, "\(some.talk)")
+    let itself = try CommandRun(
+      "compress", tinyModel, "-o", folder.path + "/self", "--effort", "some", "--calibration-tokens", "128",
+      "--calibration-window", "32")
+    #expect(itself.code == 0, "\(itself.talk)")
+    let ton = try CommandRun("compress", tinyModel, "-o", folder.path + "/ton", "--effort", "ton")
+    #expect(ton.code == 64 && ton.talk.contains("training"))
+  }
+
+  @Test func targetsAreKeptOrRefusedInOneSentence() throws {
+    let folder = try TemporaryFolder()
+    let calibration = try folder.write("text.txt", text)
+    let run = try CommandRun(arguments(folder.path + "/bits", calibration, "--target-bits", "5", "--json"))
+    #expect(run.code == 0, "\(run.talk)")
+    #expect(try run.json["bits_per_weight"]!.double! <= 5)
+    let impossible = try CommandRun(arguments(folder.path + "/tiny", calibration, "--target-size", "1kB"))
+    #expect(impossible.code == 64 && impossible.talk.contains("below what the smallest"))
+    let explained = try CommandRun(
+      arguments(folder.path + "/x", calibration, "--target-size", "1MB", "--explain"))
+    #expect(explained.code == 0 && explained.output.contains("KL divergence"), "\(explained.talk)")
+  }
+}
