@@ -1,12 +1,13 @@
 # The commands of the project; `make` alone lists them.
 PITH := .build/release/pith
 
-.PHONY: help demo test bench format lint build
+.PHONY: help demo test bench format lint build study-quantization
 
 help:
 	@echo "make demo     shrink a real language model and show what that saved and what it cost"
 	@echo "make test     check the style, build, and run all tests"
 	@echo "make bench    time the kernels"
+	@echo "make study-quantization DATA=folder   every method on one model: docs/quantization.md (hours; goes on where it was)"
 	@echo "make format   format the sources"
 	@echo "make lint     check the style"
 
@@ -22,6 +23,9 @@ test:
 	@Tools/install.sh
 	@$(MAKE) --no-print-directory lint
 	swift test -c release --scratch-path .build-test -Xswiftc -enable-testing
+
+study-quantization: build
+	@python3 Tools/study_quantization.py --pith $(PITH) --data "$(DATA)"
 
 bench:
 	@Tools/install.sh
