@@ -29,8 +29,9 @@ final class Workspace {
     self.overwrite = overwrite
     let url = URL(filePath: output)
     folder = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial").path
-    isKept = false
-    try StagedFolder.check(output, overwrite: overwrite)
+    let isNew = !FileManager.default.fileExists(atPath: folder)
+    isKept = !isNew
+    if isNew { try StagedFolder.check(output, overwrite: overwrite) }
     if mkdir(folder, 0o777) != 0, errno != EEXIST {
       throw CheckpointError.cannotCreate(
         path: output, fault: String(cString: strerror(errno)).lowercased(),
@@ -42,6 +43,13 @@ final class Workspace {
       throw CheckpointError.cannotCreate(
         path: output, fault: "another process is writing it", mend: "wait for it, or choose another name")
     }
+    if resumes, !overwrite, FileManager.default.fileExists(atPath: output) {
+      // Killed after the output appeared and before this folder went.
+      isKept = false
+      throw CheckpointError.cannotCreate(
+        path: output, fault: "it is finished already", mend: "use it, or pass --force to make it anew")
+    }
+    try StagedFolder.check(output, overwrite: overwrite)
     try settle(job, resumes: resumes)
   }
 

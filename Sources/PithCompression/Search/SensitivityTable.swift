@@ -76,7 +76,9 @@ struct SensitivityMeasurement {
         if let layer = maps.first?.place.layer, sampled.contains(layer) {
           var observer = InputObserver(columns: input.columns)
           input.forEach { observer.add($0) }
-          for map in maps { shares[map.place.role, default: []].append(try self.shares(map, observer.statistics)) }
+          for map in maps {
+            shares[map.place.role, default: []].append(try self.shares(map, observer.statistics))
+          }
         }
       } catch {
         failure = error

@@ -9,24 +9,22 @@ import PithTensors
 ///
 /// What comes before the layer is computed once and kept.
 public struct DivergenceProbe {
-  private let original: Decoder
   private let windows: [[Int32]]
   private let pool: ThreadPool
   /// The residual stream before each layer, for each window.
   private let streams: [[Matrix]]
-  /// The rows that are compared, and the original's states there.
+  /// The rows that are compared, and the original's logits there.
   private let rows: [[Int]]
-  private let states: [Matrix]
+  private let logits: [Matrix]
 
   /// Every how many positions are compared.
   private static let stride = 4
 
   /// Reads the windows with the original.
   public init(_ original: Decoder, windows: [[Int32]], pool: ThreadPool) {
-    self.original = original
     self.windows = windows
     self.pool = pool
-    var (streams, states, rows): ([[Matrix]], [Matrix], [[Int]]) = ([], [], [])
+    var (streams, logits, rows): ([[Matrix]], [Matrix], [[Int]]) = ([], [], [])
     for window in windows {
       var run = Self.run(original, window, pool)
       var x = run.embed(window, from: original.embedding, scale: original.configuration.embeddingScale)
@@ -38,10 +36,11 @@ public struct DivergenceProbe {
       let chosen = Array(Swift.stride(from: Self.stride - 1, to: window.count, by: Self.stride))
       streams.append(stream)
       rows.append(chosen)
-      states.append(run.normalize(run.select(x, rows: chosen), original.finalNorm))
+      let states = run.normalize(run.select(x, rows: chosen), original.finalNorm)
+      logits.append(original.logits(states, &run))
     }
     self.streams = streams
-    self.states = states
+    self.logits = logits
     self.rows = rows
   }
 
@@ -57,7 +56,7 @@ public struct DivergenceProbe {
         ?? run.embed(window, from: variant.embedding, scale: variant.configuration.embeddingScale)
       let x = variant.advance(start, through: (layer ?? 0)..<variant.layers.count, &run)
       let states = run.normalize(run.select(x, rows: rows[index]), variant.finalNorm)
-      let (truth, found) = (original.logits(self.states[index], &run), variant.logits(states, &run))
+      let (truth, found) = (logits[index], variant.logits(states, &run))
       for row in 0..<truth.rows {
         truth.values.withUnsafeBufferPointer { truth in
           found.values.withUnsafeBufferPointer { found in
