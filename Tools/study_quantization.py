@@ -28,7 +28,7 @@ def step(method, **options):
 
 
 def gptq(bits, **options):
-    return step("gptq", **{"bits": bits, "act_order": "static", **options})
+    return step("gptq", bits=bits, **options)
 
 
 ROTATE, AWQ = step("rotate"), step("awq")
@@ -40,7 +40,7 @@ STUDIES = [
         ("LLM.int8(), outliers at run time", [step("llm-int8")]),
         ("LLM.int8(), outliers of calibration", [step("llm-int8", fixed_outliers=True)]),
         ("SmoothQuant, W8A8", [step("smoothquant")]),
-        ("SmoothQuant → GPTQ, W8A8", [step("smoothquant"), gptq(8, act_order="none", symmetric=True, group_size=0,
+        ("SmoothQuant → GPTQ, W8A8", [step("smoothquant"), gptq(8, symmetric=True, group_size=0,
                                                                  activations="int8")]),
         ("GPTQ", [gptq(8)]),
         ("rotation → GPTQ", [ROTATE, gptq(8)]),

@@ -1,9 +1,6 @@
 // The few BLAS and LAPACK routines that Pith calls, by their Fortran names; matrices are column-major.
 #pragma once
 
-void ssyrk_(
-  const char *uplo, const char *trans, const int *n, const int *k, const float *alpha, const float *a, const int *lda,
-  const float *beta, float *c, const int *ldc);
 void sgemm_(
   const char *transa, const char *transb, const int *m, const int *n, const int *k, const float *alpha, const float *a,
   const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc);

@@ -6,31 +6,31 @@
 
 /// The routines under one spelling on every platform. Matrices are column-major, as in Fortran.
 enum BLAS {
+  /// Work is shared among the threads of a `ThreadPool`: threads of the library's own would wait in loops beside them, and
+  /// sums would depend on their number.
+  private static let isSingleThreaded: Bool = {
+    #if !canImport(Accelerate)
+      openblas_set_num_threads(1)
+    #endif
+    return true
+  }()
+
   /// C ← α·op(A)·op(B) + β·C.
   static func sgemm(
     _ transA: Character, _ transB: Character, _ m: Int, _ n: Int, _ k: Int, _ alpha: Float,
     _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ beta: Float,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int
   ) {
+    _ = isSingleThreaded
     var (transA, transB) = (letter(transA), letter(transB))
     var (m, n, k, lda, ldb, ldc) = (Int32(m), Int32(n), Int32(k), Int32(lda), Int32(ldb), Int32(ldc))
     var (alpha, beta) = (alpha, beta)
     sgemm_(&transA, &transB, &m, &n, &k, &alpha, a, &lda, b, &ldb, &beta, c, &ldc)
   }
 
-  /// C ← α·A·Aᵀ + β·C (trans N) or α·Aᵀ·A + β·C (T), one triangle of it.
-  static func ssyrk(
-    _ uplo: Character, _ trans: Character, _ n: Int, _ k: Int, _ alpha: Float, _ a: UnsafePointer<Float>,
-    _ lda: Int, _ beta: Float, _ c: UnsafeMutablePointer<Float>, _ ldc: Int
-  ) {
-    var (uplo, trans) = (letter(uplo), letter(trans))
-    var (n, k, lda, ldc) = (Int32(n), Int32(k), Int32(lda), Int32(ldc))
-    var (alpha, beta) = (alpha, beta)
-    ssyrk_(&uplo, &trans, &n, &k, &alpha, a, &lda, &beta, c, &ldc)
-  }
-
   /// A = L·Lᵀ in the lower triangle; the column that is not positive (from 1), or 0.
   static func dpotrf(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
+    _ = isSingleThreaded
     var (uplo, n, info) = (letter("L"), Int32(n), Int32(0))
     var lda = n
     dpotrf_(&uplo, &n, a, &lda, &info)
@@ -39,6 +39,7 @@ enum BLAS {
 
   /// A⁻¹ in the lower triangle, from the factor that `dpotrf` left.
   static func dpotri(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
+    _ = isSingleThreaded
     var (uplo, n, info) = (letter("L"), Int32(n), Int32(0))
     var lda = n
     dpotri_(&uplo, &n, a, &lda, &info)
@@ -47,6 +48,7 @@ enum BLAS {
 
   /// B ← A⁻¹·B, from the factor that `dpotrf` left.
   static func dpotrs(_ n: Int, _ columns: Int, _ a: [Double], _ b: UnsafeMutablePointer<Double>) {
+    _ = isSingleThreaded
     var (uplo, n, columns, info) = (letter("L"), Int32(n), Int32(columns), Int32(0))
     var (lda, ldb) = (n, n)
     dpotrs_(&uplo, &n, &columns, a, &lda, b, &ldb, &info)
@@ -54,6 +56,7 @@ enum BLAS {
 
   /// Eigenvalues rising in `w`, eigenvectors in the columns of A; whether it converged.
   static func dsyevd(_ n: Int, _ a: UnsafeMutablePointer<Double>, _ w: UnsafeMutablePointer<Double>) -> Bool {
+    _ = isSingleThreaded
     var (jobz, uplo, n, info) = (letter("V"), letter("L"), Int32(n), Int32(0))
     var lda = n
     var (size, integerSize) = (Int32(-1), Int32(-1))
@@ -71,6 +74,7 @@ enum BLAS {
     _ m: Int, _ n: Int, _ a: UnsafeMutablePointer<Double>, _ s: UnsafeMutablePointer<Double>,
     _ u: UnsafeMutablePointer<Double>, _ vt: UnsafeMutablePointer<Double>
   ) -> Bool {
+    _ = isSingleThreaded
     var (jobz, m, n, info) = (letter("S"), Int32(m), Int32(n), Int32(0))
     var (lda, ldu, ldvt, size) = (m, m, min(m, n), Int32(-1))
     var integers = [Int32](repeating: 0, count: 8 * Int(min(m, n)))

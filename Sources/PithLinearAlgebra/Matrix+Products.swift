@@ -3,18 +3,29 @@ import PithTensors
 extension Matrix {
   /// The product of two matrices, each taken as it is or transposed.
   ///
+  /// - Parameter pool: the threads that share the work; nil for the caller's alone. The result does not depend on it.
   /// - Returns: op(self) · op(other).
-  public func times(_ other: Matrix, transposed: Bool = false, otherTransposed: Bool = false) -> Matrix {
+  public func times(
+    _ other: Matrix, transposed: Bool = false, otherTransposed: Bool = false, on pool: ThreadPool? = nil
+  ) -> Matrix {
     let (m, k) = transposed ? (columns, rows) : (rows, columns)
     let (otherK, n) = otherTransposed ? (other.columns, other.rows) : (other.rows, other.columns)
     precondition(k == otherK, "\(k) columns for \(otherK) rows")
     return Matrix(rows: m, columns: n) { target in
       guard m > 0, n > 0 else { return }
       guard k > 0 else { return target.initialize(repeating: 0) }
-      // Row-major C = A·B is column-major Cᵀ = Bᵀ·Aᵀ on the same memory.
-      BLAS.sgemm(
-        otherTransposed ? "T" : "N", transposed ? "T" : "N", n, m, k, 1, other.values, other.columns, values,
-        columns, 0, target.baseAddress!, n)
+      nonisolated(unsafe) let target = target.baseAddress!
+      values.withUnsafeBufferPointer { a in
+        other.values.withUnsafeBufferPointer { b in
+          nonisolated(unsafe) let (a, b) = (a.baseAddress!, b.baseAddress!)
+          Panels.forEach(m, on: pool) { panel in
+            // Row-major C = A·B is column-major Cᵀ = Bᵀ·Aᵀ on the same memory.
+            BLAS.sgemm(
+              otherTransposed ? "T" : "N", transposed ? "T" : "N", n, panel.count, k, 1, b, other.columns,
+              a + panel.lowerBound * (transposed ? 1 : columns), columns, 0, target + panel.lowerBound * n, n)
+          }
+        }
+      }
     }
   }
 
@@ -43,11 +54,27 @@ public struct GramMatrix: Sendable {
   }
 
   /// Adds XᵀX for some more rows.
-  public mutating func add(_ x: Matrix) {
+  ///
+  /// - Parameter pool: the threads that share the work; nil for the caller's alone. The result does not depend on it.
+  public mutating func add(_ x: Matrix, on pool: ThreadPool? = nil) {
     precondition(x.columns == columns, "\(x.columns) columns for \(columns)")
     guard x.rows > 0, columns > 0 else { return }
-    // Row-major X is column-major Xᵀ, and the row-major upper triangle is the column-major lower one.
-    BLAS.ssyrk("L", "N", columns, x.rows, 1, x.values, columns, 1, &sums, columns)
+    let columns = columns
+    sums.withUnsafeMutableBufferPointer { sums in
+      nonisolated(unsafe) let sums = sums.baseAddress!
+      x.values.withUnsafeBufferPointer { x in
+        nonisolated(unsafe) let start = x.baseAddress!
+        let rows = x.count / columns
+        Panels.forEach(columns, on: pool) { panel in
+          // Rows of the upper triangle, from the panel's first column on.
+          let first = panel.lowerBound
+          BLAS.sgemm(
+            "N", "T", columns - first, panel.count, rows, 1, start + first, columns, start + first, columns,
+            1,
+            sums + first * columns + first, columns)
+        }
+      }
+    }
   }
 
   /// The sums times `factor`, both triangles.
@@ -61,5 +88,17 @@ public struct GramMatrix: Sendable {
         }
       }
     }
+  }
+}
+
+/// Rows of a result that are computed together, the same whatever computes them.
+private enum Panels {
+  static func forEach(_ count: Int, on pool: ThreadPool?, _ body: (Range<Int>) -> Void) {
+    let size = 96
+    func run(_ panels: Range<Int>) {
+      for panel in panels { body(panel * size..<min((panel + 1) * size, count)) }
+    }
+    let panels = (count + size - 1) / size
+    if let pool { pool.forEach(count: panels, grain: 1, run) } else { run(0..<panels) }
   }
 }

@@ -37,17 +37,18 @@ public struct InputStatistics: Sendable {
   }
 
   /// The layer loss tr((W − Ŵ) H (W − Ŵ)ᵀ)/2, relative to tr(W H Wᵀ)/2; 0 where both are 0.
-  public func relativeLoss(of approximation: Matrix, to weight: Matrix) -> Double {
-    let whole = quadraticForm(weight)
+  public func relativeLoss(of approximation: Matrix, to weight: Matrix, on pool: ThreadPool? = nil) -> Double
+  {
+    let whole = quadraticForm(weight, on: pool)
     let difference = Matrix(
       rows: weight.rows, columns: weight.columns,
       values: zip(weight.values, approximation.values).map { $0 - $1 })
-    return whole > 0 ? quadraticForm(difference) / whole : 0
+    return whole > 0 ? quadraticForm(difference, on: pool) / whole : 0
   }
 
   /// tr(A H Aᵀ).
-  public func quadraticForm(_ a: Matrix) -> Double {
-    let product = a.times(hessian)
+  public func quadraticForm(_ a: Matrix, on pool: ThreadPool? = nil) -> Double {
+    let product = a.times(hessian, on: pool)
     var sum = 0.0
     for row in 0..<a.rows {
       var rowSum: Float = 0
@@ -99,8 +100,8 @@ public struct InputObserver: Sendable {
   }
 
   /// Adds some rows: tokens × columns.
-  public mutating func add(_ x: Matrix) {
-    gram.add(x)
+  public mutating func add(_ x: Matrix, on pool: ThreadPool? = nil) {
+    gram.add(x, on: pool)
     rows += x.rows
     let columns = x.columns
     var batch = [Float](repeating: 0, count: columns)

@@ -70,7 +70,7 @@ extension QuantizationError: CustomStringConvertible {
     case .outlierShare(let share):
       "outlier-share is \(share): choose from 0 to below 1."
     case .integerStorage:
-      "Quantized activations need weights that are symmetric, with a scale per row, in 4 or 8 bits, in their own order: set symmetric, group-size 0, and bits 4 or 8."
+      "Quantized activations need weights that are symmetric, with a scale per row, in 4 or 8 bits: set symmetric, group-size 0, bits 4 or 8, and no stored order."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):

@@ -110,7 +110,7 @@ public struct QuantizationMethod: Sendable {
     if options.activations != .none {
       let isIntegerStorage =
         options.symmetric && options.groupSize == nil && (options.bits == 4 || options.bits == 8)
-        && options.grid == .affine && options.actOrder == .none
+        && options.grid == .affine && options.actOrder != .stored
       guard isIntegerStorage else { throw .integerStorage }
     }
     if options.grid != .affine {
@@ -174,7 +174,8 @@ extension QuantizationMethod {
       name: "gptq", summary: "column by column, each error made up for by the columns still to come",
       paper: "arXiv 2210.17323", bits: 2...8,
       options: [.groupSize, .symmetric, .rangeSearch, .actOrder, .damping, .grid, .activations],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
+      defaults: QuantizationOptions(
+        bits: 4, groupSize: 64, rangeSearch: .squaredError, actOrder: .static),
       calibration: .required, function: observing(GPTQ.quantize)),
     QuantizationMethod(
       name: "obq",

@@ -46,7 +46,9 @@ extension Transformed {
     transform.transpose(target, columns: inner.columns)
   }
 
-  func multiply(_ x: Matrix, on pool: ThreadPool) -> Matrix { inner.multiply(transform.apply(x), on: pool) }
+  func multiply(_ x: Matrix, on pool: ThreadPool) -> Matrix {
+    inner.multiply(transform.apply(x, on: pool), on: pool)
+  }
 }
 
 /// Matrices side by side: each has the inputs that follow those of the one before.

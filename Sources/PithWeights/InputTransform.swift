@@ -20,8 +20,8 @@ extension InputTransform {
   /// The most inputs that a permutation numbers.
   public static let largestPermutation = 1 << 16
 
-  /// The inputs that the inner matrix sees, one row per token: T·x.
-  public func apply(_ x: Matrix) -> Matrix {
+  /// The inputs that the inner matrix sees, one row per token: T·x, on some threads or on the caller's alone.
+  public func apply(_ x: Matrix, on pool: ThreadPool? = nil) -> Matrix {
     switch self {
     case .permutation(let order):
       let order = order.indices16
@@ -33,9 +33,9 @@ extension InputTransform {
       }
     case .scale(let scales):
       let scales = scales.halves
-      return x.mapRows { row in for column in scales.indices { row[column] *= scales[column] } }
-    case .rotation(let rotation): return x.mapRows(rotation.apply)
-    case .blockRotation(let rotation): return x.mapRows { rotation.apply($0, columns: x.columns) }
+      return x.mapRows(on: pool) { row in for column in scales.indices { row[column] *= scales[column] } }
+    case .rotation(let rotation): return x.mapRows(on: pool, rotation.apply)
+    case .blockRotation(let rotation): return x.mapRows(on: pool) { rotation.apply($0, columns: x.columns) }
     }
   }
 
@@ -66,10 +66,16 @@ extension InputTransform {
 }
 
 extension Matrix {
-  fileprivate func mapRows(_ body: (UnsafeMutablePointer<Float>) -> Void) -> Matrix {
+  fileprivate func mapRows(
+    on pool: ThreadPool? = nil, _ body: (UnsafeMutablePointer<Float>) -> Void
+  ) -> Matrix {
     var result = self
+    guard columns > 0 else { return result }
     result.values.withUnsafeMutableBufferPointer { values in
-      for row in 0..<rows where columns > 0 { body(values.baseAddress! + row * columns) }
+      guard let start = values.baseAddress else { return }
+      nonisolated(unsafe) let first = start
+      func run(_ range: Range<Int>) { for row in range { body(first + row * columns) } }
+      if let pool { pool.forEach(count: rows, grain: 16, run) } else { run(0..<rows) }
     }
     return result
   }

@@ -73,7 +73,7 @@ final class CompressionRun {
       var statistics: InputStatistics?
       if let input, maps.contains(where: { plan[$0.place].needsCalibration }) {
         var observer = InputObserver(columns: input.columns)
-        input.forEach { observer.add($0) }
+        input.forEach { observer.add($0, on: compressor.pool) }
         statistics = observer.statistics
       }
       let made = try compressor.compress(maps, statistics, folds: model.hasNormOfItsOwn(before: maps))

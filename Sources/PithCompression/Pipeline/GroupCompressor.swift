@@ -71,7 +71,9 @@ struct GroupCompressor {
         quantized.matrix = .transformed(Transformed(transform, quantized.matrix))
       }
       let seen = reference.statistics
-      let loss = seen.map { $0.relativeLoss(of: quantized.matrix.decoded(), to: reference.weights[index]) }
+      let loss = seen.map {
+        $0.relativeLoss(of: quantized.matrix.decoded(), to: reference.weights[index], on: pool)
+      }
       if let loss, let seen, method.calibration == .required,
         let rounding = rounding(reference.weights[index], options, seen), loss > rounding
       {
@@ -96,7 +98,7 @@ struct GroupCompressor {
     guard method.bits.contains(options.bits),
       let stored = try? method.quantize(weight, options: plain, on: pool).matrix
     else { return nil }
-    return statistics.relativeLoss(of: stored.decoded(), to: weight)
+    return statistics.relativeLoss(of: stored.decoded(), to: weight, on: pool)
   }
 
   private static func finite(_ weight: Matrix, _ name: String) throws -> Matrix {

@@ -75,7 +75,7 @@ struct SensitivityMeasurement {
         }
         if let layer = maps.first?.place.layer, sampled.contains(layer) {
           var observer = InputObserver(columns: input.columns)
-          input.forEach { observer.add($0) }
+          input.forEach { observer.add($0, on: pool) }
           for map in maps {
             shares[map.place.role, default: []].append(try self.shares(map, observer.statistics))
           }

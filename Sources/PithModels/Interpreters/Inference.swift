@@ -121,14 +121,7 @@ public struct Inference: Operations {
 
   /// Activates the gate and multiplies.
   public func gate(_ gate: Matrix, _ up: Matrix, _ activation: Activation) -> Matrix {
-    var result = activate(gate, activation)
-    up.values.withUnsafeBufferPointer { up in
-      result.values.withUnsafeMutableBufferPointer { target in
-        guard let start = target.baseAddress else { return }
-        pith_multiply(start, up.baseAddress!, target.count)
-      }
-    }
-    return result
+    combined(activate(gate, activation), up, pith_multiply)
   }
 
   /// Applies the nonlinearity.
@@ -147,14 +140,24 @@ public struct Inference: Operations {
 
   /// Adds element by element.
   public func add(_ a: Matrix, _ b: Matrix) -> Matrix {
-    var sum = a
+    combined(a, b, pith_add)
+  }
+
+  /// Changes each element of `a` by that of `b`, on all threads.
+  private func combined(
+    _ a: Matrix, _ b: Matrix, _ body: (UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int) -> Void
+  ) -> Matrix {
+    var result = a
     b.values.withUnsafeBufferPointer { b in
-      sum.values.withUnsafeMutableBufferPointer { target in
+      result.values.withUnsafeMutableBufferPointer { target in
         guard let start = target.baseAddress else { return }
-        pith_add(start, b.baseAddress!, target.count)
+        nonisolated(unsafe) let (to, from) = (start, b.baseAddress!)
+        pool.forEach(count: target.count, grain: 65_536) { range in
+          body(to + range.lowerBound, from + range.lowerBound, range.count)
+        }
       }
     }
-    return sum
+    return result
   }
 
   /// Copies the rows.

@@ -200,7 +200,9 @@ public struct Observation: Operations {
     let machine = machine
     let sum = value(a.columns) { part in machine.runs[part].add(a.part(part), b.part(part)) }.keeping()
     if !machine.isEnded { for part in machine.runs.indices { _ = sum.part(part) } }
-    sum.compute = { _ in Matrix(rows: 0, columns: sum.columns) }
+    // What it was made from may go; a run that has ended computes nothing more.
+    let columns = sum.columns
+    sum.compute = { _ in Matrix(rows: 0, columns: columns) }
     return sum
   }
 

@@ -44,6 +44,6 @@ enum ActivationAwareScaling {
     let decoded = StoredMatrix.transformed(Transformed(transform, stored)).decoded()
     let error = Matrix(
       rows: weight.rows, columns: weight.columns, values: zip(weight.values, decoded.values).map { $0 - $1 })
-    return statistics.quadraticForm(error)
+    return statistics.quadraticForm(error, on: pool)
   }
 }

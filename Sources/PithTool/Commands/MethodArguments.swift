@@ -22,7 +22,8 @@ struct MethodArguments: ParsableArguments {
   @Flag(help: "kmeans, percentile: a table for each row instead of one for the matrix.")
   var tablePerRow = false
 
-  @Option(help: "gptq: the order of columns: none, static, stored.")
+  @Option(
+    help: "gptq: the order of columns: static (by activation), stored (the same, groups follow it), none.")
   var actOrder: String?
 
   @Option(help: "gptq: the share of the mean diagonal of H that is added to it (default: 0.01).")

@@ -48,7 +48,7 @@ import Testing
       let weight = Matrix.normal(rows: 8, columns: 32, seed: seed)
       let seen = InputStatistics.correlated(columns: 32, seed: seed + 70, outliers: false)
       greedy += try loss("obq", weight, seen) { $0.groupSize = nil }
-      fixed += try loss("gptq", weight, seen) { $0.groupSize = nil }
+      fixed += try loss("gptq", weight, seen) { ($0.groupSize, $0.actOrder) = (nil, .none) }
       rounding += try loss("rtn", weight, seen) { $0.groupSize = nil }
     }
     #expect(greedy < fixed && greedy < 0.7 * rounding, "\(greedy), \(fixed), \(rounding)")
@@ -74,7 +74,7 @@ import Testing
       let weight = Matrix.normal(rows: 16, columns: 96, seed: seed)
       let seen = InputStatistics.correlated(columns: 96, seed: seed + 20)
       ordered += try loss("gptq", weight, seen) { ($0.bits, $0.groupSize, $0.actOrder) = (3, 32, order) }
-      plain += try loss("gptq", weight, seen) { ($0.bits, $0.groupSize) = (3, 32) }
+      plain += try loss("gptq", weight, seen) { ($0.bits, $0.groupSize, $0.actOrder) = (3, 32, .none) }
     }
     #expect(ordered < plain, "\(ordered) against \(plain)")
   }
