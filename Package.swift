@@ -85,6 +85,6 @@ let package = Package(
       ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors", "PithJSON"]),
     tests("PithEvaluationTests", ["PithEvaluation", "PithGeneration", "PithModels"]),
     tests("PithTests", ["Pith"]),
-    tests("PithToolTests", ["PithTool", "PithJSON"]),
+    tests("PithToolTests", ["PithTool", "PithJSON", "Pith", "PithWeights"]),
   ]
 )

@@ -17,6 +17,8 @@ final class CompressionRun {
   private(set) var compressed: [String: StoredMatrix] = [:]
   private(set) var reports: [MatrixReport] = []
   private var seen = 0
+  /// Compressed matrices whose pages are in memory.
+  private var resident: [(layer: Int?, matrix: StoredMatrix)] = []
   private var failure: (any Error)?
 
   init(
@@ -80,8 +82,13 @@ final class CompressionRun {
       if !made.matrices.isEmpty { try workspace.keep(made, as: index) }
       group = try workspace.group(index) ?? made
     }
-    for map in maps { for tensor in map.weight.tensors { tensor.bytes.releasePages() } }
-    return apply(group, to: maps)
+    let replacement = apply(group, to: maps)
+    // What was read is not read again, and the rows have left the layers before this one.
+    for map in maps { map.weight.releasePages() }
+    let layer = maps.first?.place.layer
+    resident.filter { $0.layer != layer }.forEach { $0.matrix.releasePages() }
+    resident = resident.filter { $0.layer == layer } + group.matrices.map { (layer, $0.matrix) }
+    return replacement
   }
 
   private func apply(_ group: CompressedGroup, to maps: [Linear]) -> Observation.Replacement {
@@ -94,6 +101,11 @@ final class CompressionRun {
     }
     return Observation.Replacement(maps: replaced, inputScale: group.inputScale)
   }
+}
+
+extension StoredMatrix {
+  /// Lets go of the memory of a file that the matrix lies in; it is read again when it is touched.
+  fileprivate func releasePages() { for tensor in tensors { tensor.bytes.releasePages() } }
 }
 
 extension Model {

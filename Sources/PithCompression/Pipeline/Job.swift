@@ -45,6 +45,7 @@ struct Job {
             )
           }
         }
+        tensor.bytes.releasePages()
       }
     }
     for (name, values) in contents.vectors {
