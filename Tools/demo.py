@@ -78,7 +78,7 @@ class Demo:
         folder = self.cache / f"smollm2-{name}-{self.build}"
         if not folder.exists():
             say(f"compressing to {name}")
-            self.run("compress", self.model, "-o", folder, *RECIPES[name], "--json")
+            self.run("compress", self.model, "-o", folder, *RECIPES[name], "--resume", "--json")
         return folder
 
     def row(self, name):
