@@ -13,7 +13,7 @@ import PithTensors
 public struct VectorCodebook: Sendable {
   /// The size of codes and codebooks.
   public struct Layout: Sendable, Equatable {
-    /// Weights per codeword, 1–256.
+    /// Weights per codeword, 1–1024.
     public var dimension: Int
     /// Codewords in each sum, 1–16.
     public var codebooks: Int
@@ -23,7 +23,7 @@ public struct VectorCodebook: Sendable {
     public var sets: Int
 
     /// What the numbers may be: larger ones help no model.
-    public static let dimensions = 1...256
+    public static let dimensions = 1...1024
     /// What the numbers may be.
     public static let codebookCounts = 1...16
     /// What the numbers may be.

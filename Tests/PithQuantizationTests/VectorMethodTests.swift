@@ -108,7 +108,7 @@ import Testing
       change(&options)
       try method.check(options)
     }
-    #expect(throws: QuantizationError.range(.dimension, 0, allowed: 1...256)) {
+    #expect(throws: QuantizationError.range(.dimension, 0, allowed: 1...1024)) {
       try check { $0.dimension = 0 }
     }
     #expect(throws: QuantizationError.range(.iterations, 0, allowed: 1...1000)) {

@@ -1,3 +1,5 @@
+import CPithKernels
+
 /// Codes by beam search: codebook after codebook, the `width` best sums so far are each tried with every code of the
 /// next.
 ///
@@ -48,24 +50,22 @@ struct BeamSearch {
     _ ways: UnsafePointer<Way>, _ count: Int, by book: Int, _ problem: CodeProblem,
     room: borrowing SearchRoom, into next: UnsafeMutablePointer<Way>
   ) -> Int {
+    // The costs lie side by side, negated, so that the worst of the ways is found at once.
     var (found, worst, bar) = (0, 0, Float.infinity)
     for way in 0..<count {
       lay(ways[way].codes, book, into: room.trial)
       problem.costs(ofBook: book, behind: room.trial, into: room.row)
       let base = ways[way].cost
       for code in 0..<problem.codes where base + room.row[code] < bar {
-        var longer = Way(cost: base + room.row[code], codes: ways[way].codes)
-        longer.codes[book] = UInt16(truncatingIfNeeded: code)
-        if found < width {
-          (next + found).initialize(to: longer)
-          found += 1
-          if found < width { continue }
-        } else {
-          next[worst] = longer
-        }
-        worst = 0
-        for index in 1..<max(1, width) where next[index].cost > next[worst].cost { worst = index }
-        bar = next[worst].cost
+        let place = found < width ? found : worst
+        room.gains[place] = -(base + room.row[code])
+        (next + place).initialize(to: Way(cost: base + room.row[code], codes: ways[way].codes))
+        next[place].codes[book] = UInt16(truncatingIfNeeded: code)
+        found = max(found, place + 1)
+        guard found == width else { continue }
+        var least: Float = 0
+        worst = pith_lowest_sum(room.gains, nil, 0, width, &least)
+        bar = -least
       }
     }
     return found

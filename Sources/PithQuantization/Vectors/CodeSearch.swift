@@ -21,6 +21,8 @@ struct SearchRoom: ~Copyable {
   /// The ways of a beam, and those of the next step.
   let beam: UnsafeMutablePointer<BeamSearch.Way>
   let next: UnsafeMutablePointer<BeamSearch.Way>
+  /// The negated costs of the ways of the next step.
+  let gains: UnsafeMutablePointer<Float>
   /// Where the costs of pairs with the chosen codes lie.
   let pairs: UnsafeMutablePointer<UnsafePointer<Float>?>
 
@@ -30,6 +32,7 @@ struct SearchRoom: ~Copyable {
     trial = .allocate(capacity: books)
     beam = .allocate(capacity: width)
     next = .allocate(capacity: width)
+    gains = .allocate(capacity: width)
     pairs = .allocate(capacity: books)
   }
 
@@ -39,6 +42,7 @@ struct SearchRoom: ~Copyable {
     trial.deallocate()
     beam.deallocate()
     next.deallocate()
+    gains.deallocate()
     pairs.deallocate()
   }
 }
