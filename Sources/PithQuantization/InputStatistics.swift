@@ -64,10 +64,10 @@ public struct InputStatistics: Sendable {
 extension InputStatistics {
   /// The statistics of T·x. Of a rotation's outputs, the magnitudes are those of a normal distribution with the
   /// variance that H gives, since only H is known of them: the mean √(2/π)·σ, the largest of n values √(2 ln n)·σ.
-  public func transformed(by transform: InputTransform) -> InputStatistics {
+  public func transformed(by transform: InputTransform, on pool: ThreadPool? = nil) -> InputStatistics {
     var result = self
     // H is symmetric: apply T to its rows, then to the rows of what that gives transposed.
-    result.hessian = transform.apply(transform.apply(hessian).transposed)
+    result.hessian = transform.apply(transform.apply(hessian, on: pool).transposed, on: pool)
     switch transform {
     case .permutation, .scale:
       func mapped(_ values: [Float]) -> [Float] {
@@ -108,13 +108,16 @@ public struct InputObserver: Sendable {
     x.values.withUnsafeBufferPointer { values in
       batch.withUnsafeMutableBufferPointer { batch in
         largest.withUnsafeMutableBufferPointer { largest in
-          for row in 0..<x.rows {
-            for column in 0..<columns {
-              let magnitude = values[row * columns + column].magnitude
-              batch[column] += magnitude
-              largest[column] = max(largest[column], magnitude)
+          func add(_ range: Range<Int>) {
+            for row in 0..<x.rows {
+              for column in range {
+                let magnitude = values[row * columns + column].magnitude
+                batch[column] += magnitude
+                largest[column] = max(largest[column], magnitude)
+              }
             }
           }
+          if let pool { pool.forEach(count: columns, grain: 64, add) } else { add(0..<columns) }
         }
       }
     }

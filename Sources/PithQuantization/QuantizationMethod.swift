@@ -231,6 +231,9 @@ extension QuantizationMethod {
       paper: "arXiv 2208.07339", bits: 8...8, options: [.rangeSearch, .threshold, .fixedOutliers],
       defaults: QuantizationOptions(bits: 8, threshold: 6), calibration: .optional, function: LLMInt8.quantize
     ),
+    QuantizationMethod(
+      name: "float16", summary: "half precision: what compression is measured against", paper: "IEEE 754",
+      bits: 16...16, options: [], defaults: QuantizationOptions(bits: 16), function: plain(Float16.quantize)),
   ]
 
   /// The method called `name`, or nil.

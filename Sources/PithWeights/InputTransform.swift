@@ -39,13 +39,13 @@ extension InputTransform {
     }
   }
 
-  /// The weight that belongs behind the transform: W·T⁻¹.
-  public func behind(_ weight: Matrix) -> Matrix {
+  /// The weight that belongs behind the transform, W·T⁻¹, on some threads or on the caller's alone.
+  public func behind(_ weight: Matrix, on pool: ThreadPool? = nil) -> Matrix {
     switch self {
-    case .permutation, .rotation, .blockRotation: return apply(weight)  // orthogonal: T⁻¹ = Tᵀ
+    case .permutation, .rotation, .blockRotation: return apply(weight, on: pool)  // orthogonal: T⁻¹ = Tᵀ
     case .scale(let scales):
       let scales = scales.halves
-      return weight.mapRows { row in for column in scales.indices { row[column] /= scales[column] } }
+      return weight.mapRows(on: pool) { row in for column in scales.indices { row[column] /= scales[column] } }
     }
   }
 

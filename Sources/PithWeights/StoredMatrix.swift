@@ -123,6 +123,15 @@ public indirect enum StoredMatrix: Sendable {
     }
   }
 
-  /// The whole matrix in float32.
-  public func decoded() -> Matrix { decoded(rows: Array(0..<rows)) }
+  /// The whole matrix in float32, decoded on some threads or on the caller's alone.
+  public func decoded(on pool: ThreadPool? = nil) -> Matrix {
+    guard let pool else { return decoded(rows: Array(0..<rows)) }
+    return Matrix(rows: rows, columns: columns) { target in
+      guard let start = target.baseAddress else { return }
+      nonisolated(unsafe) let first = start
+      pool.forEach(count: rows, grain: 16) { range in
+        for row in range { decode(row: row, into: first + row * columns) }
+      }
+    }
+  }
 }

@@ -23,6 +23,9 @@ struct Storage {
       Storage(name: "int4·int8") { integer(bits: 4, .int8, $0, $1) },
       Storage(name: "int4·int4") { integer(bits: 4, .int4, $0, $1) },
       Storage(name: "sparse 1%") { sparse($0, $1) },
+      Storage(name: "2×256 of 8") { vectors(dimension: 8, bits: 8, $0, $1) },
+      Storage(name: "2×64 of 4") { vectors(dimension: 4, bits: 6, $0, $1) },
+      Storage(name: "rotated int4") { rotated(affine(bits: 4, $0, $1)) },
     ]
     + [Blocks.Format.q4_0, .q8_0, .q4_K, .q6_K].map { format in
       Storage(name: format.name) { blocks(format, $0, $1) }
@@ -63,6 +66,19 @@ struct Storage {
         rows: rows, columns: columns, bits: bits,
         codes: randomBytes(rows * Packing.bytesPerRow(columns, bits: bits)), scales: .float16(halves(rows)),
         activations: activations))
+  }
+
+  private static func vectors(dimension: Int, bits: Int, _ rows: Int, _ columns: Int) -> StoredMatrix {
+    let layout = VectorCodebook.Layout(dimension: dimension, codebooks: 2, bits: bits)
+    return .vectors(
+      VectorCodebook(
+        rows: rows, columns: columns, layout: layout,
+        codes: randomBytes(rows * Packing.bytesPerRow(layout.codesPerRow(columns), bits: bits)),
+        tables: halves(layout.tableShape.reduce(1, *)), scales: halves(rows)))
+  }
+
+  private static func rotated(_ inner: StoredMatrix) -> StoredMatrix {
+    .transformed(Transformed(.rotation(Rotation(size: inner.columns, seed: 1)), inner))
   }
 
   /// One weight in a hundred.

@@ -35,7 +35,7 @@ struct GroupCompressor {
   ) throws {
     let clock = ContinuousClock()
     let start = clock.now
-    let weights = try maps.map { try Self.finite($0.weight.decoded(), plan[$0.place].name) }
+    let weights = try maps.map { try Self.finite($0.weight.decoded(on: pool), plan[$0.place].name) }
     var prepared = Prepared(weights: weights, statistics: statistics)
     // What stored matrices decode to: the weights, behind a scaling that became the norm's.
     var reference = prepared
@@ -46,7 +46,7 @@ struct GroupCompressor {
           prepared.weights, prepared.statistics, options: step.options,
           quantizer: plan[maps[0].place].quantizer!.options, on: pool)
       else { continue }
-      prepared = prepared.behind(transform)
+      prepared = prepared.behind(transform, on: pool)
       if folds, chain.isEmpty, group.inputScale == nil, case .scale(let scales) = transform {
         group.inputScale = scales.array(of: UInt16.self).map { Half.decode(UInt16(littleEndian: $0)) }
         reference = prepared
@@ -72,7 +72,7 @@ struct GroupCompressor {
       }
       let seen = reference.statistics
       let loss = seen.map {
-        $0.relativeLoss(of: quantized.matrix.decoded(), to: reference.weights[index], on: pool)
+        $0.relativeLoss(of: quantized.matrix.decoded(on: pool), to: reference.weights[index], on: pool)
       }
       if let loss, let seen, method.calibration == .required,
         let rounding = rounding(reference.weights[index], options, seen), loss > rounding
@@ -98,7 +98,7 @@ struct GroupCompressor {
     guard method.bits.contains(options.bits),
       let stored = try? method.quantize(weight, options: plain, on: pool).matrix
     else { return nil }
-    return statistics.relativeLoss(of: stored.decoded(), to: weight, on: pool)
+    return statistics.relativeLoss(of: stored.decoded(on: pool), to: weight, on: pool)
   }
 
   private static func finite(_ weight: Matrix, _ name: String) throws -> Matrix {
@@ -115,8 +115,10 @@ struct GroupCompressor {
     var weights: [Matrix]
     var statistics: InputStatistics?
 
-    func behind(_ transform: InputTransform) -> Prepared {
-      Prepared(weights: weights.map(transform.behind), statistics: statistics?.transformed(by: transform))
+    func behind(_ transform: InputTransform, on pool: ThreadPool) -> Prepared {
+      Prepared(
+        weights: weights.map { transform.behind($0, on: pool) },
+        statistics: statistics?.transformed(by: transform, on: pool))
     }
   }
 }

@@ -156,8 +156,8 @@ extension Recipe {
         let transform = try preparing.transform(
           [weight], statistics, options: step.options, quantizer: last.options, on: pool)
       else { continue }
-      weight = transform.behind(weight)
-      statistics = statistics?.transformed(by: transform)
+      weight = transform.behind(weight, on: pool)
+      statistics = statistics?.transformed(by: transform, on: pool)
       chain.append(transform)
     }
     let matrix = try method.quantize(weight, statistics, options: last.options, on: pool).matrix

@@ -9,21 +9,36 @@ struct Candidate: Sendable {
   let steps: [Recipe.Step]
 
   /// The candidates for matrices of layers, from the smallest to the largest.
-  static let layers: [Candidate] = {
-    let widths: [(bits: Int, groupSize: Int)] = [
-      (2, 64), (2, 32), (3, 128), (3, 64), (4, 128), (4, 64), (5, 64), (6, 64), (8, 64),
-    ]
-    return widths.map { width in
-      let options = QuantizationOptions(
-        bits: width.bits, groupSize: width.groupSize, rangeSearch: .squaredError, actOrder: .static)
-      return Candidate(
-        name: "rotate → gptq \(width.bits) bits, groups of \(width.groupSize)",
-        steps: [
-          Recipe.Step(.transform(InputTransformMethod.named("rotate")!)),
-          Recipe.Step(.quantizer(.named("gptq")!), options: options),
-        ])
-    }
-  }()
+  ///
+  /// Measured on matrices of a language model, sums of codewords with three bits lose no more than integers with a
+  /// quarter of a bit more; with four, no more than with a tenth.
+  static let layers: [Candidate] = [
+    additive(bits: 6, dimension: 8), additive(bits: 6, dimension: 6), additive(bits: 8, dimension: 8),
+    additive(bits: 8, dimension: 6), additive(bits: 6, dimension: 4), additive(bits: 7, dimension: 4),
+    scalar(bits: 4, groupSize: 128), scalar(bits: 4, groupSize: 64), scalar(bits: 5, groupSize: 64),
+    scalar(bits: 6, groupSize: 64), scalar(bits: 8, groupSize: 64),
+  ]
+
+  private static func scalar(bits: Int, groupSize: Int) -> Candidate {
+    let options = QuantizationOptions(
+      bits: bits, groupSize: groupSize, rangeSearch: .squaredError, actOrder: .static)
+    return Candidate(
+      name: "rotate → gptq \(bits) bits, groups of \(groupSize)",
+      steps: [
+        Recipe.Step(.transform(InputTransformMethod.named("rotate")!)),
+        Recipe.Step(.quantizer(.named("gptq")!), options: options),
+      ])
+  }
+
+  /// Sums of codewords need no rotation: they are fitted to where the weights lie.
+  private static func additive(bits: Int, dimension: Int) -> Candidate {
+    let method = QuantizationMethod.named("aq")!
+    var options = method.defaults
+    (options.bits, options.dimension) = (bits, dimension)
+    return Candidate(
+      name: "aq \(options.codebooks) × \(1 << bits) vectors of \(dimension)",
+      steps: [Recipe.Step(.quantizer(method), options: options)])
+  }
 
   /// The candidates for embeddings and output heads.
   static let embeddings: [Candidate] = [4, 5, 6, 8].map { bits in

@@ -9,7 +9,8 @@ import PithWeights
 ///
 /// To first order the divergences of single matrices add up, and each is proportional to the matrix's layer loss. So two
 /// things are measured: for every matrix, how far the model diverges when that matrix alone is rounded to three bits; and
-/// for each role, in the first, middle and last layer, what share of the loss of that rounding each candidate has.
+/// for each role, in the first, middle and last layer, what share of the loss of that rounding each candidate has (slow
+/// candidates: in the middle one alone).
 public struct SensitivityTable: Sendable {
   /// One matrix.
   public struct Row: Sendable {
@@ -62,8 +63,9 @@ struct SensitivityMeasurement {
     let names = Dictionary(uniqueKeysWithValues: contents.maps.map { ($0.map.place, $0.name) })
     let total = decoder.maps.count
     var divergences: [Place: Double] = [:]
-    var shares: [Place.Role: [[Double]]] = [:]
-    let sampled: Set<Int> = [0, decoder.layers.count / 2, decoder.layers.count - 1]
+    var shares: [Place.Role: [[Double?]]] = [:]
+    let middle = decoder.layers.count / 2
+    let sampled: Set<Int> = [0, middle, decoder.layers.count - 1]
     var failure: (any Error)?
     var run = Observation(
       batch, decoder.configuration, budget: RowBudget(bytes: memory, folder: folder), pool: pool
@@ -77,7 +79,8 @@ struct SensitivityMeasurement {
           var observer = InputObserver(columns: input.columns)
           input.forEach { observer.add($0, on: pool) }
           for map in maps {
-            shares[map.place.role, default: []].append(try self.shares(map, observer.statistics))
+            shares[map.place.role, default: []].append(
+              try self.shares(map, observer.statistics, withSlow: layer == middle))
           }
         }
       } catch {
@@ -109,29 +112,34 @@ struct SensitivityMeasurement {
 
   /// How far the model diverges when one matrix is rounded.
   private func divergence(_ map: Linear, _ probe: DivergenceProbe) throws -> Double {
-    let stored = try Recipe.quantize(map.weight.decoded(), nil, steps: Self.yardstick, on: pool)
+    let stored = try Recipe.quantize(map.weight.decoded(on: pool), nil, steps: Self.yardstick, on: pool)
     var variant = decoder
     variant.replace(Linear(stored, bias: map.bias, at: map.place))
     return max(0, probe.divergence(of: variant, fromLayer: map.place.layer))
   }
 
-  /// The losses of candidates as shares of that of rounding.
-  private func shares(_ map: Linear, _ seen: InputStatistics) throws -> [Double] {
-    let weight = map.weight.decoded()
+  /// The losses of candidates as shares of that of rounding, slow ones only if wanted.
+  private func shares(_ map: Linear, _ seen: InputStatistics, withSlow: Bool) throws -> [Double?] {
+    let weight = map.weight.decoded(on: pool)
     func loss(_ steps: [Recipe.Step]) throws -> Double {
-      seen.relativeLoss(of: try Recipe.quantize(weight, seen, steps: steps, on: pool).decoded(), to: weight)
+      seen.relativeLoss(
+        of: try Recipe.quantize(weight, seen, steps: steps, on: pool).decoded(on: pool), to: weight, on: pool)
     }
     let rounding = try loss(Self.yardstick)
-    return try candidates.layers.map { rounding > 0 ? try loss($0.steps) / rounding : 1 }
+    return try candidates.layers.map { candidate in
+      guard withSlow || !candidate.isSlow else { return nil }
+      return rounding > 0 ? try loss(candidate.steps) / rounding : 1
+    }
   }
 
   private func row(
-    _ map: Linear, _ name: String, _ divergence: Double, _ shares: [[Double]]
+    _ map: Linear, _ name: String, _ divergence: Double, _ shares: [[Double?]]
   ) -> SensitivityTable.Row {
     let choices = candidates.layers.enumerated().map { index, candidate in
-      MultipleChoiceKnapsack.Choice(
+      let known = shares.compactMap { $0[index] }
+      return MultipleChoiceKnapsack.Choice(
         size: candidate.bytes(rows: map.weight.rows, columns: map.weight.columns),
-        cost: divergence * shares.reduce(0) { $0 + $1[index] } / Double(shares.count))
+        cost: divergence * known.reduce(0, +) / Double(known.count))
     }
     return SensitivityTable.Row(
       name: name, place: map.place, weights: map.weight.rows * map.weight.columns, choices: choices)
@@ -140,7 +148,7 @@ struct SensitivityMeasurement {
   private func embeddingRow(_ map: Linear, _ name: String, _ probe: DivergenceProbe) throws
     -> SensitivityTable.Row
   {
-    let weight = map.weight.decoded()
+    let weight = map.weight.decoded(on: pool)
     let choices = try candidates.embeddings.map { candidate in
       let stored = try candidate.quantized(weight, nil, on: pool)
       var variant = decoder
@@ -161,9 +169,18 @@ extension Candidate {
     try Recipe.quantize(weight, statistics, steps: steps, on: pool)
   }
 
+  /// Whether its codes are found by a search that takes seconds for a matrix.
+  var isSlow: Bool { steps.last!.method.name == "aq" }
+
   /// The bytes of a matrix in the candidate's storage.
   func bytes(rows: Int, columns: Int) -> Int {
     let options = steps.last!.options
+    if isSlow {
+      let layout = VectorCodebook.Layout(
+        dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
+      let codes = Packing.bytesPerRow(layout.codesPerRow(columns), bits: options.bits)
+      return rows * (codes + 2) + layout.tableShape.reduce(2, *)
+    }
     let groups =
       (columns + min(options.groupSize ?? columns, columns) - 1) / min(options.groupSize ?? columns, columns)
     return rows

@@ -57,16 +57,21 @@ public struct DivergenceProbe {
       let x = variant.advance(start, through: (layer ?? 0)..<variant.layers.count, &run)
       let states = run.normalize(run.select(x, rows: rows[index]), variant.finalNorm)
       let (truth, found) = (logits[index], variant.logits(states, &run))
-      for row in 0..<truth.rows {
-        truth.values.withUnsafeBufferPointer { truth in
-          found.values.withUnsafeBufferPointer { found in
-            let start = row * variant.configuration.vocabularySize
-            sum += Double(
-              pith_kl_divergence(
-                truth.baseAddress! + start, found.baseAddress! + start, variant.configuration.vocabularySize))
+      var divergences = [Float](repeating: 0, count: truth.rows)
+      truth.values.withUnsafeBufferPointer { truth in
+        found.values.withUnsafeBufferPointer { found in
+          divergences.withUnsafeMutableBufferPointer { divergences in
+            let size = variant.configuration.vocabularySize
+            pool.forEach(count: divergences.count, grain: 4) { rows in
+              for row in rows {
+                divergences[row] = pith_kl_divergence(
+                  truth.baseAddress! + row * size, found.baseAddress! + row * size, size)
+              }
+            }
           }
         }
       }
+      sum += divergences.reduce(0) { $0 + Double($1) }
       count += truth.rows
     }
     return sum / Double(max(count, 1))

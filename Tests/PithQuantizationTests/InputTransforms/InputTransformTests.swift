@@ -64,6 +64,61 @@ import Testing
     }
   }
 
+  /// The mean error of outputs, relative to what they are, of a weight behind a transform or none.
+  private func outputError(
+    _ transformName: String?, _ quantizerName: String, seed: UInt64,
+    _ change: (inout QuantizationOptions) -> Void
+  ) throws -> Double {
+    let weight = Matrix.normal(rows: 48, columns: 96, seed: seed)
+    let x = Matrix.correlated(rows: 512, columns: 96, seed: seed + 100)
+    var observer = InputObserver(columns: 96)
+    observer.add(x)
+    var seen = observer.statistics
+    let quantizer = try #require(QuantizationMethod.named(quantizerName))
+    var options = quantizer.defaults
+    change(&options)
+    var transform: InputTransform?
+    if let transformName {
+      let method = try #require(InputTransformMethod.named(transformName))
+      transform = try method.transform([weight], seen, options: method.defaults, quantizer: options, on: pool)
+    }
+    if let transform { seen = seen.transformed(by: transform) }
+    let inner = try quantizer.quantize(
+      transform?.behind(weight) ?? weight, seen, options: options, on: pool
+    ).matrix
+    let stored = transform.map { StoredMatrix.transformed(Transformed($0, inner)) } ?? inner
+    let (truth, found) = (x.times(weight, otherTransposed: true), stored.multiply(x, on: pool))
+    let error = zip(truth.values, found.values).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    return error / truth.values.reduce(0.0) { $0 + Double($1 * $1) }
+  }
+
+  /// What a transform prepares is worth something to GPTQ too.
+  @Test(arguments: ["rotate", "awq"])
+  func beforeGPTQATransformLosesLess(name: String) throws {
+    var (alone, behind, rounded) = (0.0, 0.0, 0.0)
+    for seed in UInt64(1)...5 {
+      let change = { (options: inout QuantizationOptions) in (options.bits, options.groupSize) = (3, 32) }
+      alone += try outputError(nil, "gptq", seed: seed, change)
+      behind += try outputError(name, "gptq", seed: seed, change)
+      rounded += try outputError(name, "rtn", seed: seed, change)
+    }
+    #expect(behind < 0.95 * alone && behind < 0.95 * rounded, "\(behind) of \(alone) and \(rounded)")
+  }
+
+  /// With integers on both sides: SmoothQuant alone, GPTQ alone, and both.
+  @Test func beforeGPTQOfIntegersSmoothingLosesLess() throws {
+    var (alone, behind, rounded) = (0.0, 0.0, 0.0)
+    for seed in UInt64(1)...5 {
+      let change = { (options: inout QuantizationOptions) in
+        (options.bits, options.groupSize, options.symmetric, options.activations) = (8, nil, true, .int8)
+      }
+      alone += try outputError(nil, "gptq", seed: seed, change)
+      behind += try outputError("smoothquant", "gptq", seed: seed, change)
+      rounded += try outputError("smoothquant", "rtn", seed: seed, change)
+    }
+    #expect(behind < alone && behind < 0.95 * rounded, "\(behind) of \(alone) and \(rounded)")
+  }
+
   @Test func smoothingLevelsTheMaximaOfInputsAndWeights() throws {
     let weight = Matrix.normal(rows: 32, columns: 22, seed: 1)
     let seen = InputStatistics.correlated(columns: 22, seed: 2)
