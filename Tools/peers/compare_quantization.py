@@ -67,8 +67,6 @@ PEERS = [
     ("llm-compressor, GPTQ, MSE range, 3 bits", llmcompressor("gptq", 3, observer="mse")),
     ("llm-compressor, AWQ, 4 bits", llmcompressor("awq", 4)),
     ("llm-compressor, AWQ, 3 bits", llmcompressor("awq", 3)),
-    ("llm-compressor, QuIP's rotation → GPTQ, 4 bits", llmcompressor("quip-gptq", 4)),
-    ("llm-compressor, QuIP's rotation → GPTQ, 3 bits", llmcompressor("quip-gptq", 3)),
 ]
 
 # The same method in the same storage: ours, and the peers' rows that it answers.

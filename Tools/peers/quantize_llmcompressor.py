@@ -1,7 +1,6 @@
-"""llm-compressor, in the protocol of peer_tool.py. Options: method (rtn, gptq, awq or quip-gptq), bits, group_size, observer.
+"""llm-compressor, in the protocol of peer_tool.py. Options: method (rtn, gptq or awq), bits, group_size, observer.
 
 Asymmetric groups, the package's defaults in everything else (for GPTQ: damping 0.01, order by activation with static groups).
-`quip-gptq` rotates the inputs of every matrix before, as Pith's recipe `rotate` → `gptq` does.
 """
 
 import peer_tool
@@ -12,7 +11,6 @@ from datasets import Dataset
 from llmcompressor import oneshot
 from llmcompressor.modifiers.gptq import GPTQModifier
 from llmcompressor.modifiers.quantization import QuantizationModifier
-from llmcompressor.modifiers.transform import QuIPModifier
 from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
 
@@ -28,8 +26,6 @@ def quantize(float_folder, windows, packed, method, bits, group_size, observer="
         "rtn": [QuantizationModifier(**common)],
         "gptq": [GPTQModifier(**common)],
         "awq": [AWQModifier(), QuantizationModifier(**common)],
-        "quip-gptq": [QuIPModifier(rotations=["v"], transform_type="random-hadamard", transform_block_size=64),
-                      GPTQModifier(**common)],
     }[method]
     model = peer_tool.load_float(float_folder)
     calibration = {}
@@ -47,7 +43,7 @@ def unpack(packed):
         model(torch.tensor([[0]]))  # the first use is what decompresses
         state = dict(model.state_dict())
         for name, layer in peer_tool.projections(model):
-            # What the layer does to each input alone is its matrix, rotations at run time included.
+            # What the layer does to each input alone is its matrix.
             state[f"{name}.weight"] = layer(torch.eye(layer.in_features)).T
     return state, peer_tool.packed_bytes(packed, half=".weight_scale")
 
