@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds llama.cpp's own tools for this machine, to compare with: llama-bench, llama-completion, llama-quantize, llama-perplexity.
+# Builds llama.cpp's own tools for this machine, to compare with: llama-bench, llama-completion, llama-quantize,
+# llama-imatrix, llama-perplexity.
 #
 #     Tools/peers/build_llama_cpp.sh [FOLDER]     default: ${XDG_CACHE_HOME:-~/.cache}/pith/peers
 #
@@ -29,6 +30,6 @@ venv/bin/cmake -S "$source/vendor/llama.cpp" -B "build-$version" -DCMAKE_BUILD_T
     -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_BUILD_APP=OFF \
     -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF >&2
 nice -n 10 venv/bin/cmake --build "build-$version" --config Release -j "${JOBS:-2}" \
-    --target llama-bench llama-completion llama-quantize llama-perplexity >&2
+    --target llama-bench llama-completion llama-quantize llama-imatrix llama-perplexity >&2
 
 echo "$folder/build-$version/bin"
