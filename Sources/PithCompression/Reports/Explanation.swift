@@ -69,7 +69,7 @@ public struct Explanation: Sendable {
     let rows = observes ? min(memory, tokens * Self.floatsPerToken(plan) * 4) : 0
     let parts =
       observes
-      ? 8 * 4096 * (plan.entries.map { max($0.rows, $0.columns) }.filter { $0 < 65_536 }.max() ?? 0) * 4 : 0
+      ? 8 * 4096 * (layers.map { max($0.entry.rows, $0.entry.columns) }.max() ?? 0) * 4 : 0
     peakMemory = rows + parts + widest * 4 * 4 + 50_000_000
     self.lines = lines
   }
