@@ -46,14 +46,6 @@ enum BLAS {
     return Int(info)
   }
 
-  /// B ← A⁻¹·B, from the factor that `dpotrf` left.
-  static func dpotrs(_ n: Int, _ columns: Int, _ a: [Double], _ b: UnsafeMutablePointer<Double>) {
-    _ = isSingleThreaded
-    var (uplo, n, columns, info) = (letter("L"), Int32(n), Int32(columns), Int32(0))
-    var (lda, ldb) = (n, n)
-    dpotrs_(&uplo, &n, &columns, a, &lda, b, &ldb, &info)
-  }
-
   /// Eigenvalues rising in `w`, eigenvectors in the columns of A; whether it converged.
   static func dsyevd(_ n: Int, _ a: UnsafeMutablePointer<Double>, _ w: UnsafeMutablePointer<Double>) -> Bool {
     _ = isSingleThreaded

@@ -67,13 +67,4 @@ public struct CholeskyFactor: Sendable {
     }
     return SymmetricMatrix(size: size, values: inverse)
   }
-
-  /// The solutions of A·x = b for each of some right sides.
-  public func solve(_ rightSides: [[Double]]) -> [[Double]] {
-    guard size > 0, !rightSides.isEmpty else { return rightSides }
-    var flat = rightSides.flatMap { $0 }
-    precondition(flat.count == size * rightSides.count, "a right side has \(size) values")
-    BLAS.dpotrs(size, rightSides.count, values, &flat)
-    return rightSides.indices.map { Array(flat[($0 * size)..<(($0 + 1) * size)]) }
-  }
 }

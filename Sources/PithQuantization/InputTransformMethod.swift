@@ -71,7 +71,7 @@ extension InputTransformMethod {
       name: "awq",
       summary: "scale up the inputs that matter, by the share of their magnitude that loses least",
       paper: "arXiv 2306.00978", options: [], defaults: QuantizationOptions(), calibration: .required,
-      quantizer: ("rtn", QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError)),
+      quantizer: ("rtn", QuantizationOptions(bits: 4, groupSize: 64, loss: .layer)),
       function: ActivationAwareScaling.transform),
     InputTransformMethod(
       name: "smoothquant", summary: "move the outliers of activations into the weights, half of the way",

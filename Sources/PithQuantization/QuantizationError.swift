@@ -14,6 +14,9 @@ public enum QuantizationError: Error, Equatable {
   /// The method cannot make this loss small.
   case loss(QuantizationLoss, method: String)
 
+  /// The layer loss is to choose the ranges of groups, and so is something else.
+  case rangeBySearchAndLoss
+
   /// The option is outside of what the method offers.
   case range(QuantizationOptions.Name, Int, allowed: ClosedRange<Int>)
   /// The threshold is not a positive number.
@@ -63,6 +66,8 @@ extension QuantizationError: CustomStringConvertible {
       "alpha is \(alpha): choose from 0 to 1; 0.5 is usual."
     case .loss(let loss, let method):
       "\(method) does not offer the \(loss.rawValue) loss: choose another one."
+    case .rangeBySearchAndLoss:
+      "With the layer loss, rtn chooses ranges by it: leave out range-search and activations."
     case .range(let option, let value, let allowed):
       "\(option.rawValue) is \(value): choose \(allowed.lowerBound) to \(allowed.upperBound)."
     case .threshold(let threshold):

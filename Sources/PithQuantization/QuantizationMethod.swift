@@ -102,6 +102,9 @@ public struct QuantizationMethod: Sendable {
       guard options.agrees(with: defaults, in: option) else { throw .unusedOption(option, method: name) }
     }
     guard losses.contains(options.loss) else { throw .loss(options.loss, method: name) }
+    if name == "rtn", options.loss == .layer, options.rangeSearch != .minMax || options.activations != .none {
+      throw .rangeBySearchAndLoss
+    }
     if let size = options.groupSize, size < 1 { throw .groupSize(size) }
     if !(options.damping >= 0 && options.damping.isFinite) { throw .damping(options.damping) }
     if !(0..<1).contains(options.outlierShare) { throw .outlierShare(options.outlierShare) }
@@ -139,8 +142,9 @@ extension QuantizationMethod {
     QuantizationMethod(
       name: "rtn", summary: "round to the nearest of evenly spaced integers, with a scale per group",
       paper: "arXiv 1712.05877, section 2.1", bits: 2...8,
-      options: [.groupSize, .symmetric, .rangeSearch, .activations],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(RoundToNearest.quantize)),
+      options: [.groupSize, .symmetric, .rangeSearch, .activations, .loss],
+      defaults: QuantizationOptions(bits: 4, groupSize: 64), losses: [.plain, .layer], calibration: .optional,
+      function: RoundToNearest.quantize),
     QuantizationMethod(
       name: "hqq", summary: "evenly spaced integers with zero points that make small errors smaller still",
       paper: "Badri and Shaji, Half-quadratic quantization of large machine learning models, 2023",

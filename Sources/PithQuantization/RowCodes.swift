@@ -12,7 +12,7 @@ extension Matrix {
 
   /// One value for each group of each row, row after row, computed on all threads.
   func map<Value>(
-    groupsOf size: Int, on pool: ThreadPool, _ value: (UnsafeBufferPointer<Float>) -> Value
+    groupsOf size: Int, on pool: ThreadPool, _ value: (_ group: Int, UnsafeBufferPointer<Float>) -> Value
   ) -> [Value] {
     let groups = groups(of: size)
     return values.withUnsafeBufferPointer { weights in
@@ -25,7 +25,7 @@ extension Matrix {
               let start = row * self.columns
               let slice = weights[(start + columns.lowerBound)..<(start + columns.upperBound)]
               target.initializeElement(
-                at: row * groups + group, to: value(UnsafeBufferPointer(rebasing: slice)))
+                at: row * groups + group, to: value(group, UnsafeBufferPointer(rebasing: slice)))
             }
           }
         }

@@ -45,7 +45,8 @@ extension InputTransform {
     case .permutation, .rotation, .blockRotation: return apply(weight, on: pool)  // orthogonal: T⁻¹ = Tᵀ
     case .scale(let scales):
       let scales = scales.halves
-      return weight.mapRows(on: pool) { row in for column in scales.indices { row[column] /= scales[column] } }
+      return weight.mapRows(on: pool) { row in for column in scales.indices { row[column] /= scales[column] }
+      }
     }
   }
 

@@ -118,6 +118,21 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: path + "/config.json"))
   }
 
+  /// So a run may be resumed on another machine.
+  @Test(arguments: [
+    "steps: [{method: rotate}, {method: gptq, bits: 3}]", "steps: [{method: aq, bits: 3}]",
+    "steps: [{method: awq}]", "steps: [{method: smoothquant}]",
+  ])
+  func theNumberOfThreadsChangesNothing(yaml: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    for threads in 1...3 {
+      _ = try Compression(Recipe(yaml: yaml), calibration: calibration()).run(
+        source("llama-biases"), to: folder + "/\(threads)", .init(), on: ThreadPool(threads: threads))
+      #expect(try bytes(folder + "/\(threads)") == bytes(folder + "/1"))
+    }
+  }
+
   /// Little memory, more parts and files: the same matrices.
   @Test func rowsThatLieAsideGiveTheSameBytes() throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -181,4 +181,24 @@ import Testing
     }
     #expect(RangeSearch.power12(.zero) == .zero)
   }
+
+  /// AWQ's clipping looks at outputs, so it beats a search on the weights themselves, and any grid it could have kept.
+  @Test(arguments: [2, 3, 4], [16, 33])
+  func clippingByOutputsLosesLess(bits: Int, groupSize: Int) throws {
+    let method = try #require(QuantizationMethod.named("rtn"))
+    let weight = Matrix.normal(rows: 40, columns: 96, seed: 21)
+    let seen = InputStatistics.correlated(columns: 96, seed: 22)
+    func loss(_ change: (inout QuantizationOptions) -> Void) throws -> Double {
+      var options = method.defaults
+      (options.bits, options.groupSize) = (bits, groupSize)
+      change(&options)
+      let stored = try method.quantize(weight, seen, options: options, on: pool).matrix
+      return seen.relativeLoss(of: stored.decoded(), to: weight)
+    }
+    let clipped = try loss { $0.loss = .layer }
+    #expect(try clipped < loss { _ in } && clipped < loss { $0.rangeSearch = .squaredError })
+    #expect(throws: QuantizationError.rangeBySearchAndLoss) {
+      try loss { ($0.loss, $0.rangeSearch) = (.layer, .squaredError) }
+    }
+  }
 }

@@ -83,7 +83,7 @@ public struct Compression: Sendable {
         mend: "compress the original, or pass --force to compress what its weights decode to")
     }
     let plan = try Plan(recipe, for: contents)
-    let job = Job(source, contents, recipe, calibration, pool)
+    let job = Job(source, contents, recipe, calibration)
     let workspace = try Workspace(
       output, job: job.json, resumes: settings.resumes, overwrite: settings.overwrite)
     let run = CompressionRun(
@@ -99,7 +99,7 @@ public struct Compression: Sendable {
     let files = try folder.writeCheckpoint(
       matrices: matrices, vectors: ModelContents(run.model).vectors,
       configuration: try source.huggingFaceConfiguration(), files: try source.companionFiles())
-    var card = ReportCard(job: job, reports: run.reports, seconds: seconds)
+    var card = ReportCard(job: job, reports: run.reports, seconds: seconds, threads: pool.threads)
     try card.measure(folder.path(of: ""), against: model, calibration, on: pool, quality: settings.measures)
     guard settings.accepts(card) else {
       workspace.finish()

@@ -5,20 +5,17 @@ import PithJSON
 import PithTensors
 import PithWeights
 
-/// What an output depends on: recorded beside unfinished work and in the report card.
+/// What an output depends on, which the number of threads is not: recorded beside unfinished work and in the report card.
 struct Job {
   let recipe: Recipe
   let model: JSONValue
   let calibration: Calibration?
-  let threads: Int
 
   init(
-    _ source: Checkpoint, _ contents: ModelContents, _ recipe: Recipe, _ calibration: Calibration?,
-    _ pool: ThreadPool
+    _ source: Checkpoint, _ contents: ModelContents, _ recipe: Recipe, _ calibration: Calibration?
   ) {
     self.recipe = recipe
     self.calibration = calibration
-    threads = pool.threads
     model = [
       "name": .string(URL(filePath: source.path).lastPathComponent),
       "sha256": .string(Self.fingerprint(contents)),
@@ -26,10 +23,7 @@ struct Job {
   }
 
   var json: JSONValue {
-    [
-      "format": 1, "recipe": recipe.json, "model": model, "calibration": calibration?.json ?? .null,
-      "threads": .int(threads),
-    ]
+    ["format": 1, "recipe": recipe.json, "model": model, "calibration": calibration?.json ?? .null]
   }
 
   /// A digest of all names and shapes, all vectors, and samples of all matrices.

@@ -27,9 +27,11 @@ public struct ReportCard: Sendable {
   public private(set) var speed: GenerationSpeed?
 
   private let job: Job
+  private let threads: Int
 
-  init(job: Job, reports: [MatrixReport], seconds: Double) {
+  init(job: Job, reports: [MatrixReport], seconds: Double, threads: Int) {
     self.job = job
+    self.threads = threads
     matrices = reports
     self.seconds = seconds
   }
@@ -87,7 +89,7 @@ public struct ReportCard: Sendable {
     var json: JSONValue = [
       "format": 1, "recipe": job.recipe.json, "model": job.model,
       "calibration": job.calibration?.json ?? .null,
-      "threads": .int(job.threads), "size_bytes": .int(size.bytes), "parameters": .int(size.parameters),
+      "threads": .int(threads), "size_bytes": .int(size.bytes), "parameters": .int(size.parameters),
       "bits_per_weight_model": .double(size.bitsPerWeightOfModel),
     ]
     if let bits = size.bitsPerWeight { json["bits_per_weight"] = .double(bits) }

@@ -42,7 +42,7 @@ public struct Search {
     cache: String? = nil, progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> SensitivityTable {
     let candidates = (layers: Candidate.layers, embeddings: Candidate.embeddings)
-    let job = Job(source, contents, try Recipe(steps: candidates.layers[0].steps), calibration, pool)
+    let job = Job(source, contents, try Recipe(steps: candidates.layers[0].steps), calibration)
     let names = (candidates.layers + candidates.embeddings).map { JSONValue.string($0.name) }
     let key: JSONValue = ["job": job.json, "candidates": .array(names)]
     if let cache, let known = try? SensitivityTable(cache, key: key, contents, candidates) { return known }

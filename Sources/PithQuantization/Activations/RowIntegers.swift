@@ -28,7 +28,7 @@ enum RowIntegers {
     guard weight.columns <= IntegerProduct.largestColumns else {
       throw .tooWide(weight.columns, allowed: IntegerProduct.largestColumns)
     }
-    let grids = weight.map(groupsOf: weight.columns, on: pool) { row in
+    let grids = weight.map(groupsOf: weight.columns, on: pool) { _, row in
       AffineGrid(fitting: row, bits: bits, symmetric: true, range: rangeSearch)
     }
     if let row = grids.firstIndex(where: { !$0.scale.isFinite }) { throw .tooLarge(row: row, column: 0) }

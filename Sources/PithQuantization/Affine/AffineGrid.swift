@@ -69,13 +69,21 @@ struct AffineGrid: Equatable {
 
   /// The grid of a group of weights.
   init(fitting weights: UnsafeBufferPointer<Float>, bits: Int, symmetric: Bool, range: RangeSearch) {
+    self.init(fitting: weights, bits: bits, symmetric: symmetric) { range.best(for: weights, grid: $0) }
+  }
+
+  /// The grid of a group of weights, of which `choose` says what share of the range it spans.
+  init(
+    fitting weights: UnsafeBufferPointer<Float>, bits: Int, symmetric: Bool,
+    choose: (_ grid: (_ share: Float) -> AffineGrid) -> AffineGrid
+  ) {
     var (low, high) = (weights[0], weights[0])
     for weight in weights { (low, high) = (min(low, weight), max(high, weight)) }
     if low == high, let grid = AffineGrid(constant: low, bits: bits, symmetric: symmetric) {
       self = grid
       return
     }
-    self = range.best(for: weights) { shrink in
+    self = choose { shrink in
       symmetric
         ? AffineGrid(magnitude: shrink * max(-low, high), bits: bits)
         : AffineGrid(low: shrink * low, high: shrink * high, bits: bits)

@@ -16,7 +16,7 @@ enum HalfQuadratic {
   ) throws(QuantizationError) -> StoredMatrix {
     let groupSize = min(options.groupSize ?? weight.columns, weight.columns)
     let groups = weight.groups(of: groupSize)
-    let grids = weight.map(groupsOf: groupSize, on: pool) { solve($0, bits: options.bits) }
+    let grids = weight.map(groupsOf: groupSize, on: pool) { solve($1, bits: options.bits) }
     if let index = grids.firstIndex(where: { !$0.scale.isFinite || !$0.zero.isFinite }) {
       throw .tooLarge(row: index / groups, column: index % groups * groupSize)
     }

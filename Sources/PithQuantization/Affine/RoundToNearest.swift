@@ -5,21 +5,25 @@ import PithWeights
 ///
 /// Asymmetric: s = (max − min)/(2^b − 1) over the group's range, widened to contain 0, and z = round(−min/s).
 /// Symmetric: s = max|w|/(2^(b−1) − 1), and z = 2^(b−1) needs no storage. Groups of equal weights are exact to
-/// float16. Source: METHODS, linear quantization.
+/// float16. With the layer loss, `ClipSearch` chooses the range. Source: METHODS, linear quantization.
 enum RoundToNearest {
   static func quantize(
-    _ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> StoredMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
+  ) throws(QuantizationError) -> QuantizedMatrix {
     if let activations = IntegerProduct.Activations(options.activations) {
-      return .integer(
-        try RowIntegers.rounded(
-          weight, bits: options.bits, rangeSearch: options.rangeSearch, activations: activations, on: pool))
+      return QuantizedMatrix(
+        .integer(
+          try RowIntegers.rounded(
+            weight, bits: options.bits, rangeSearch: options.rangeSearch, activations: activations, on: pool))
+      )
     }
     let groupSize = min(options.groupSize ?? weight.columns, weight.columns)
     let groups = weight.groups(of: groupSize)
-    let grids = weight.map(groupsOf: groupSize, on: pool) { weights in
-      AffineGrid(
-        fitting: weights, bits: options.bits, symmetric: options.symmetric, range: options.rangeSearch)
+    let clip = options.loss == .layer ? statistics.map { ClipSearch($0.hessian, groupSize: groupSize) } : nil
+    let grids = weight.map(groupsOf: groupSize, on: pool) { group, weights in
+      AffineGrid(fitting: weights, bits: options.bits, symmetric: options.symmetric) { grid in
+        clip?.best(group, for: weights, grid: grid) ?? options.rangeSearch.best(for: weights, grid: grid)
+      }
     }
     if let index = grids.firstIndex(where: { !$0.scale.isFinite }) {
       throw .tooLarge(row: index / groups, column: index % groups * groupSize)
@@ -32,10 +36,13 @@ enum RoundToNearest {
       }
     }
     let zeros = grids.map { UInt8($0.zero) }
-    return .affine(
-      Affine(
-        rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
-        scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
-        zeros: options.symmetric ? nil : .codes(Packing.pack(zeros, rows: weight.rows, bits: options.bits))))
+    return QuantizedMatrix(
+      .affine(
+        Affine(
+          rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
+          scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
+          zeros: options.symmetric ? nil : .codes(Packing.pack(zeros, rows: weight.rows, bits: options.bits)))
+      )
+    )
   }
 }

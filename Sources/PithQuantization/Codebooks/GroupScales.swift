@@ -22,7 +22,7 @@ struct GroupScales {
   init(absmaxOf weight: Matrix, groupSize: Int, format: Format, on pool: ThreadPool) {
     let size = min(groupSize, weight.columns)
     let groups = weight.groups(of: size)
-    let absmax = weight.map(groupsOf: size, on: pool) { weights in
+    let absmax = weight.map(groupsOf: size, on: pool) { _, weights in
       weights.reduce(Float(0)) { max($0, $1.magnitude) }
     }
     self.groupSize = size

@@ -38,10 +38,9 @@ enum ActivationAwareScaling {
   ) -> Double {
     let options = QuantizationOptions(
       bits: quantizer.bits, groupSize: quantizer.groupSize, symmetric: quantizer.symmetric)
-    guard let stored = try? RoundToNearest.quantize(transform.behind(weight, on: pool), options, pool) else {
-      return .infinity
-    }
-    let decoded = StoredMatrix.transformed(Transformed(transform, stored)).decoded(on: pool)
+    guard let stored = try? RoundToNearest.quantize(transform.behind(weight, on: pool), nil, options, pool)
+    else { return .infinity }
+    let decoded = StoredMatrix.transformed(Transformed(transform, stored.matrix)).decoded(on: pool)
     let error = Matrix(
       rows: weight.rows, columns: weight.columns, values: zip(weight.values, decoded.values).map { $0 - $1 })
     return statistics.quadraticForm(error, on: pool)

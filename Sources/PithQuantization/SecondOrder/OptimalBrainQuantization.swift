@@ -18,7 +18,7 @@ enum OptimalBrainQuantization {
     let weight = weight.settingToZero(columns: factor.deadColumns)
     let groupSize = min(options.groupSize ?? weight.columns, weight.columns)
     let fit = AffineFit(bits: options.bits, symmetric: options.symmetric, range: options.rangeSearch)
-    let grids = weight.map(groupsOf: groupSize, on: pool, fit.fit)
+    let grids = weight.map(groupsOf: groupSize, on: pool) { fit.fit($1) }
     let groups = weight.groups(of: groupSize)
     let inverse = factor.inverse
     let codes = weight.packedRows(bits: options.bits, on: pool) { row, weights, codes in

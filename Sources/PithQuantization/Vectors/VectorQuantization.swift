@@ -39,7 +39,9 @@ extension QuantizedMatrix {
     }
     // With E = E′·R, tr(E·H·Eᵀ) = tr(E′·(R·H·Rᵀ)·E′ᵀ).
     let transform = InputTransform.blockRotation(rotation)
-    let rotated = statistics.map { transform.apply(transform.apply($0.hessian, on: pool).transposed, on: pool) }
+    let rotated = statistics.map {
+      transform.apply(transform.apply($0.hessian, on: pool).transposed, on: pool)
+    }
     metric = LossMetric(options.loss, rotated, columns: weight.columns)
     let inner = fit.fitted(to: transform.behind(wanted, on: pool), metric, isScaled: true, on: pool)
     self.init(.transformed(Transformed(transform, .vectors(inner.storage))), notes: notes)

@@ -35,7 +35,10 @@ struct MethodArguments: ParsableArguments {
   @Option(help: "smoothquant: how far outliers move into the weights, 0 to 1 (default: 0.5).")
   var alpha: String?
 
-  @Option(help: "Codebooks: what is made small: plain, diagonal, or layer, the error of the outputs.")
+  @Option(
+    help:
+      "Codebooks, and ranges of rtn: what is made small: plain, diagonal, or layer, the error of the outputs."
+  )
   var loss: String?
 
   @Option(help: "vq, pq, opq, aq, lsq: consecutive columns that share a code.")
