@@ -20,7 +20,6 @@ from demo import fetch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/quantization.md"
-G = {"group-size": 64}
 
 
 def step(method, **options):
@@ -33,9 +32,16 @@ def gptq(bits, **options):
 
 ROTATE, AWQ = step("rotate"), step("awq")
 DOWN = {"layers": {"roles": ["down"]}}
-# Title, name, steps. The first of each section are measured first.
+W8A8 = step("rtn", bits=8, symmetric=True, group_size=0, activations="int8")
+# Title, name, and steps or what stands in their place on the command line. The first of each section are measured first.
 STUDIES = [
+    ("16 bits", [
+        ("float16, the embedding too", [step("float16"), step("float16", layers={"roles": ["embedding"]})]),
+    ]),
     ("8 bits", [
+        ("RTN, a scale per row", [step("rtn", bits=8, symmetric=True, group_size=0)]),
+        ("RTN, a scale per row, W8A8", [W8A8]),
+        ("rotation → RTN, W8A8", [ROTATE, W8A8]),
         ("RTN, groups of 64", [step("rtn", bits=8)]),
         ("LLM.int8(), outliers at run time", [step("llm-int8")]),
         ("LLM.int8(), outliers of calibration", [step("llm-int8", fixed_outliers=True)]),
@@ -70,6 +76,7 @@ STUDIES = [
         ("QUIK, W4A4, down-projections W8A8", [step("quik", bits=4), step("quik", bits=8, **DOWN)]),
         ("rotation → QUIK", [ROTATE, step("quik", bits=4), step("quik", bits=8, **DOWN)]),
         ("vectors of 2, 256 codes", [step("vq", bits=8, dimension=2)]),
+        ("chosen by --target-bits 4.25", ["--target-bits", "4.25"]),
     ]),
     ("3 bits", [
         ("RTN", [step("rtn", bits=3)]),
@@ -83,7 +90,8 @@ STUDIES = [
         ("rotation → GPTQ", [ROTATE, gptq(3)]),
         ("rotation → GPTQ, groups of 128", [ROTATE, gptq(3, group_size=128)]),
         ("vectors of 3, 512 codes", [step("vq", bits=9, dimension=3)]),
-        ("AQ, 2 × 4096 vectors of 8", [step("aq", bits=12, dimension=8, codebooks=2)]),
+        ("AQ, 2 × 64 vectors of 4", [step("aq", bits=6, dimension=4)]),
+        ("chosen by --target-bits 3.25", ["--target-bits", "3.25"]),
     ]),
     ("2 bits", [
         ("RTN", [step("rtn", bits=2)]),
@@ -93,6 +101,8 @@ STUDIES = [
         ("vectors of 4, 256 codes", [step("vq", bits=8, dimension=4)]),
         ("PQ", [step("pq")]),
         ("OPQ", [step("opq")]),
+        ("AQ, 2 × 64 vectors of 6", [step("aq", bits=6, dimension=6)]),
+        ("chosen by --target-bits 2.25", ["--target-bits", "2.25"]),
         ("AQ, 2 × 256 vectors of 8", [step("aq")]),
         ("LSQ, 2 × 256 vectors of 8", [step("lsq")]),
     ]),
@@ -143,12 +153,14 @@ class Study:
         say(f"{section}: {name}")
         output, recipe = self.cache / "output", self.cache / "recipe.yaml"
         shutil.rmtree(output, ignore_errors=True)
-        # YAML contains JSON.
-        recipe.write_text(json.dumps({"steps": steps}))
+        if isinstance(steps[0], dict):
+            # YAML contains JSON.
+            recipe.write_text(json.dumps({"steps": steps}))
+            steps = ["--recipe", recipe]
         start = time.time()
         card = self.run(
-            "compress", self.model, "-o", output, "--recipe", recipe, "--calibration", self.calibration,
-            "--skip-measuring", "--force", "--json")
+            "compress", self.model, "-o", output, *steps, "--calibration", self.calibration, "--skip-measuring", "--force",
+            "--json")
         seconds = time.time() - start
         measured = self.measure(output)
         measured.update(seconds=seconds, peak_memory_bytes=card["peak_memory_bytes"], notes=card["matrices_with_notes"])

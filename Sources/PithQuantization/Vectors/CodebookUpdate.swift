@@ -23,7 +23,7 @@ extension VectorApproximation {
     let lambda = Self.ridge * max(normal.reduce(0, +) / Float(normal.count), .leastNormalMagnitude)
     for index in normal.indices { normal[index] += lambda }
 
-    var residual = gathered(metric.times(weight.subtracting(decoded(on: pool))), on: pool)
+    var residual = gathered(metric.times(weight.subtracting(decoded(on: pool)), on: pool), on: pool)
     var solution = [Float](repeating: 0, count: residual.count)
     var preconditioned = zip(residual, normal).map { $0 / $1 }
     var direction = preconditioned
@@ -31,7 +31,7 @@ extension VectorApproximation {
     let first = power
     for _ in 0..<steps {
       guard power > first * 1e-6, power > 0 else { break }
-      var image = gathered(metric.times(decoded(tables: direction, on: pool)), on: pool)
+      var image = gathered(metric.times(decoded(tables: direction, on: pool), on: pool), on: pool)
       for index in image.indices { image[index] += lambda * direction[index] }
       let curvature = product(direction, image)
       guard curvature > 0 else { break }
@@ -54,7 +54,7 @@ extension VectorApproximation {
   mutating func updateScales(toward weight: Matrix, _ metric: LossMetric, on pool: ThreadPool) {
     guard var scales else { return }
     let plain = decoded(isScaled: false, on: pool)
-    let image = metric.times(plain)
+    let image = metric.times(plain, on: pool)
     for row in 0..<rows {
       var (along, across): (Double, Double) = (0, 0)
       for index in (row * columns)..<((row + 1) * columns) {

@@ -45,10 +45,10 @@ enum LossMetric: Sendable {
   }
 
   /// Some columns of E·H.
-  func times(_ errors: Matrix, columns range: Range<Int>) -> Matrix {
+  func times(_ errors: Matrix, columns range: Range<Int>, on pool: ThreadPool? = nil) -> Matrix {
     if case .layer(let hessian) = self {
       // H is symmetric: its columns are its rows.
-      return errors.times(hessian.rows(range), otherTransposed: true)
+      return errors.times(hessian.rows(range), otherTransposed: true, on: pool)
     }
     let diagonal = diagonal
     return Matrix(rows: errors.rows, columns: range.count) { target in
@@ -61,7 +61,9 @@ enum LossMetric: Sendable {
   }
 
   /// E·H.
-  func times(_ errors: Matrix) -> Matrix { times(errors, columns: 0..<columns) }
+  func times(_ errors: Matrix, on pool: ThreadPool? = nil) -> Matrix {
+    times(errors, columns: 0..<columns, on: pool)
+  }
 
   /// tr(E·H·Eᵀ)/2.
   func loss(_ errors: Matrix) -> Double {

@@ -37,7 +37,7 @@ extension VectorApproximation {
         if case .plain = metric { shared[run % layout.sets] = tables }
         return tables
       }
-      var gradient = metric.times(errors, columns: range)
+      var gradient = metric.times(errors, columns: range, on: pool)
       let coupling: Matrix? =
         if case .layer(let hessian) = metric { hessian.block(range, range) } else { nil }
       improve(block, range, tables, search, &errors, &gradient, coupling, on: pool)
@@ -115,7 +115,7 @@ extension VectorApproximation {
           }
         }
       }
-      let change = errors.times(behind)
+      let change = errors.times(behind, on: pool)
       for row in 0..<rows {
         for j in 0..<change.columns { wishes[row, range.upperBound + j] -= change[row, j] }
       }
