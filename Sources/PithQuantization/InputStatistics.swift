@@ -108,16 +108,33 @@ public struct InputObserver: Sendable {
     x.values.withUnsafeBufferPointer { values in
       batch.withUnsafeMutableBufferPointer { batch in
         largest.withUnsafeMutableBufferPointer { largest in
-          func add(_ range: Range<Int>) {
-            for row in 0..<x.rows {
-              for column in range {
-                let magnitude = values[row * columns + column].magnitude
-                batch[column] += magnitude
-                largest[column] = max(largest[column], magnitude)
+          func add(_ runs: Range<Int>) {
+            for run in runs {
+              let range = run * 16..<min(run * 16 + 16, columns)
+              var (sum, most) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
+              for row in 0..<x.rows {
+                var magnitudes = SIMD16<Float>.zero
+                let start = row * columns
+                if range.count == 16 {
+                  magnitudes = UnsafeRawPointer(values.baseAddress! + start + range.lowerBound)
+                    .loadUnaligned(as: SIMD16<Float>.self)
+                  magnitudes.replace(with: -magnitudes, where: magnitudes .< 0)
+                } else {
+                  for (lane, column) in range.enumerated() {
+                    magnitudes[lane] = values[start + column].magnitude
+                  }
+                }
+                sum += magnitudes
+                most.replace(with: magnitudes, where: magnitudes .> most)
+              }
+              for (lane, column) in range.enumerated() {
+                batch[column] += sum[lane]
+                largest[column] = max(largest[column], most[lane])
               }
             }
           }
-          if let pool { pool.forEach(count: columns, grain: 64, add) } else { add(0..<columns) }
+          let runs = (columns + 15) / 16
+          if let pool { pool.forEach(count: runs, grain: 4, add) } else { add(0..<runs) }
         }
       }
     }

@@ -96,7 +96,7 @@ struct CheckpointFolderTests {
       "scales"
     ),
     (#"{"storage":"vectors","rows":9,"columns":9,"bits":13,"dimension":4,"codebooks":1}"#, "bits"),
-    (#"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":257,"codebooks":1}"#, "dimension"),
+    (#"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":1025,"codebooks":1}"#, "dimension"),
     (#"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":4,"codebooks":17}"#, "codebooks"),
     (#"{"storage":"vectors","rows":9,"columns":9,"bits":8,"dimension":4,"codebooks":1,"sets":4}"#, "sets"),
     (

@@ -197,7 +197,7 @@ import Testing
     let model = try checkpoint.model()
     let contents = ModelContents(model)
     let plan = try Plan(recipe, for: contents)
-    let job = Job(checkpoint, contents, recipe, calibration(), pool)
+    let job = Job(checkpoint, contents, recipe, calibration())
     let workspace = try Workspace(path, job: job.json, resumes: false, overwrite: false)
     let run = CompressionRun(
       model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),

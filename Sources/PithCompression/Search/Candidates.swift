@@ -11,10 +11,11 @@ struct Candidate: Sendable {
   /// The candidates for matrices of layers, from the smallest to the largest.
   ///
   /// Measured on matrices of a language model, sums of codewords with three bits lose no more than integers with a
-  /// quarter of a bit more; with four, no more than with a tenth.
+  /// quarter of a bit more; with four, no more than with a tenth. Small matrices are not worth a table.
   static let layers: [Candidate] = [
     additive(bits: 6, dimension: 8), additive(bits: 6, dimension: 6), additive(bits: 8, dimension: 8),
-    additive(bits: 8, dimension: 6), additive(bits: 6, dimension: 4), additive(bits: 7, dimension: 4),
+    scalar(bits: 2, groupSize: 64), additive(bits: 8, dimension: 6), additive(bits: 6, dimension: 4),
+    scalar(bits: 3, groupSize: 64), additive(bits: 7, dimension: 4),
     scalar(bits: 4, groupSize: 128), scalar(bits: 4, groupSize: 64), scalar(bits: 5, groupSize: 64),
     scalar(bits: 6, groupSize: 64), scalar(bits: 8, groupSize: 64),
   ]

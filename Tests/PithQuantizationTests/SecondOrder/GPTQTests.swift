@@ -62,7 +62,8 @@ import Testing
     // Column 0 moves by d: the best moves of the others solve H_rr·x = −H_r0·d.
     let d = -0.11
     let rest = SymmetricMatrix(size: 2, values: [h[1, 1], h[1, 2], h[2, 1], h[2, 2]])
-    let best = try #require(rest.cholesky()).solve([[-h[1, 0] * d, -h[2, 0] * d]])[0]
+    let solver = try #require(rest.cholesky()).inverse()
+    let best = [0, 1].map { -(solver[$0, 0] * h[1, 0] + solver[$0, 1] * h[2, 0]) * d }
     let inverse = factor.inverse
     for j in 1...2 { #expect(abs(inverse[j, 0] / inverse[0, 0] * d - best[j - 1]) < 1e-5) }
   }
