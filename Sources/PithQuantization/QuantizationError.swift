@@ -14,6 +14,9 @@ public enum QuantizationError: Error, Equatable {
   /// The method cannot make this loss small.
   case loss(QuantizationLoss, method: String)
 
+  /// The method multiplies integers of 4 or 8 bits.
+  case integerBits(Int, method: String)
+
   /// The layer loss is to choose the ranges of groups, and so is something else.
   case rangeBySearchAndLoss
 
@@ -66,6 +69,8 @@ extension QuantizationError: CustomStringConvertible {
       "alpha is \(alpha): choose from 0 to 1; 0.5 is usual."
     case .loss(let loss, let method):
       "\(method) does not offer the \(loss.rawValue) loss: choose another one."
+    case .integerBits(let bits, let method):
+      "\(method) multiplies integers of 4 or 8 bits, not of \(bits)."
     case .rangeBySearchAndLoss:
       "With the layer loss, rtn chooses ranges by it: leave out range-search and activations."
     case .range(let option, let value, let allowed):

@@ -109,7 +109,7 @@ public struct QuantizationMethod: Sendable {
     if !(options.damping >= 0 && options.damping.isFinite) { throw .damping(options.damping) }
     if !(0..<1).contains(options.outlierShare) { throw .outlierShare(options.outlierShare) }
     if !(1...8).contains(options.scaleBits) { throw .range(.scaleBits, options.scaleBits, allowed: 1...8) }
-    if name == "quik", options.bits != 4, options.bits != 8 { throw .integerStorage }
+    if name == "quik", options.bits != 4, options.bits != 8 { throw .integerBits(options.bits, method: name) }
     if options.activations != .none {
       let isIntegerStorage =
         options.symmetric && options.groupSize == nil && (options.bits == 4 || options.bits == 8)

@@ -4,7 +4,7 @@ import PithTensors
 /// Integers with a scale and a zero point per group: w ≈ s · (c − z).
 ///
 /// A group is `groupSize` consecutive columns of one row; the last group of a row is shorter where the columns
-/// do not divide. Source: METHODS, linear quantization.
+/// do not divide. Source: arXiv 1712.05877.
 public struct Affine: Sendable {
   /// The scales of the groups.
   public enum Scales: Sendable {

@@ -5,7 +5,8 @@ import PithWeights
 ///
 /// Asymmetric: s = (max − min)/(2^b − 1) over the group's range, widened to contain 0, and z = round(−min/s).
 /// Symmetric: s = max|w|/(2^(b−1) − 1), and z = 2^(b−1) needs no storage. Groups of equal weights are exact to
-/// float16. With the layer loss, `ClipSearch` chooses the range. Source: METHODS, linear quantization.
+/// float16. With the layer loss, `ClipSearch` chooses the range. Source: arXiv
+/// 1712.05877, section 2.1.
 enum RoundToNearest {
   static func quantize(
     _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
@@ -25,9 +26,6 @@ enum RoundToNearest {
         clip?.best(group, for: weights, grid: grid) ?? options.rangeSearch.best(for: weights, grid: grid)
       }
     }
-    if let index = grids.firstIndex(where: { !$0.scale.isFinite }) {
-      throw .tooLarge(row: index / groups, column: index % groups * groupSize)
-    }
     let codes = weight.packedRows(bits: options.bits, on: pool) { row, weights, codes in
       for group in 0..<groups {
         let columns = weight.columns(ofGroup: group, size: groupSize)
@@ -35,14 +33,30 @@ enum RoundToNearest {
           UnsafeBufferPointer(rebasing: weights[columns]), into: codes + columns.lowerBound)
       }
     }
-    let zeros = grids.map { UInt8($0.zero) }
     return QuantizedMatrix(
       .affine(
-        Affine(
-          rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
-          scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
-          zeros: options.symmetric ? nil : .codes(Packing.pack(zeros, rows: weight.rows, bits: options.bits)))
-      )
-    )
+        try Affine(
+          weight, bits: options.bits, groupSize: groupSize, codes: codes, grids: grids,
+          symmetric: options.symmetric)))
+  }
+}
+
+extension Affine {
+  /// The storage of a weight of codes and their groups' grids.
+  ///
+  /// - Parameter codes: packed rows.
+  /// - Throws: `QuantizationError.tooLarge` if float16 cannot hold a scale.
+  init(
+    _ weight: Matrix, bits: Int, groupSize: Int, codes: Bytes, grids: [AffineGrid], symmetric: Bool
+  ) throws(QuantizationError) {
+    let perRow = weight.groups(of: groupSize)
+    if let index = grids.firstIndex(where: { !$0.scale.isFinite }) {
+      throw .tooLarge(row: index / perRow, column: index % perRow * groupSize)
+    }
+    self.init(
+      rows: weight.rows, columns: weight.columns, bits: bits, groupSize: groupSize, codes: codes,
+      scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
+      zeros: symmetric
+        ? nil : .codes(Packing.pack(grids.map { UInt8($0.zero) }, rows: weight.rows, bits: bits)))
   }
 }

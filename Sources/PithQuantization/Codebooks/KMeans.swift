@@ -6,7 +6,8 @@ import PithWeights
 ///
 /// Each value is the mean of the weights that take it, and each weight takes the nearest. With scales, a weight
 /// counts with its scale squared, so it is the error of the weights themselves that is least; with the diagonal loss,
-/// it also counts as the diagonal of H says for its column. Sources: METHODS, codebooks; Wu, *Optimal quantization by matrix searching*, J. Algorithms 12, 1991.
+/// it also counts as the diagonal of H says for its column. Source: Wu, *Optimal quantization by matrix searching*,
+/// J. Algorithms 12, 1991.
 ///
 /// Up to `exactLimit` weights the partition is the optimum. More are first counted in as many bins of equal
 /// width, and the optimum is that over the bins' edges.

@@ -2,7 +2,7 @@ import PithTensors
 import PithWeights
 
 /// A table of evenly spaced quantiles: the weights in order are cut in 2^b parts of equal number, each part is
-/// one code, and decodes to its median. Source: METHODS, codebooks.
+/// one code, and decodes to its median. Source: arXiv 2110.02861.
 ///
 /// With the diagonal loss each weight counts as the diagonal of H says for its column.
 ///

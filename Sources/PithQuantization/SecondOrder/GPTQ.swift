@@ -3,6 +3,8 @@ import PithWeights
 
 /// GPTQ (Frantar et al., arXiv 2210.17323, algorithm 1): the columns are quantized one after the other, and each one's
 /// error is made up for by the columns that are still to come.
+///
+/// H is added up by `InputObserver`; `InverseFactor` dampens it and makes U. What a weight becomes is a `SweepRow`'s.
 enum GPTQ {
   static func quantize(
     _ weight: Matrix, _ statistics: InputStatistics, _ options: QuantizationOptions, _ pool: ThreadPool
@@ -29,11 +31,38 @@ enum GPTQ {
     }
   }
 
-  /// Goes through the columns of a weight, each row with a quantizer of its own.
+  /// Goes through the columns of some rows: the inner loops of algorithm 1.
   ///
   /// With U the upper Cholesky factor of H⁻¹, column i takes q = quant(w_i), leaves the error e = (w_i − q)/U_ii, and
   /// every later column j becomes w_j − e·U_ij. Within a block of columns that happens at once; the columns after the
   /// block are updated at its end, with all its errors together.
+  ///
+  /// - Parameters:
+  ///   - w: the rows, their columns in the order of the sweep.
+  ///   - factor: U.
+  ///   - blocks: the positions of the sweep, from the first to the last.
+  ///   - rows: the quantizer of each row.
+  private static func sweep<Row: SweepRow>(
+    _ w: inout Slab, _ factor: InverseFactor, _ blocks: [SweepBlock], _ rows: inout [Row]
+  ) {
+    var errors = Slab(columns: w.columns.count)
+    for block in blocks {
+      for row in rows.indices where !block.fitting.isEmpty {
+        w.withLane(row, block.fitting) { rows[row].fit($0, at: block.fitting) }
+      }
+      for i in block.columns {
+        let w_i = w[i]
+        var q = w_i
+        for row in rows.indices { q[row] = rows[row].quantize(w_i[row], at: i) }
+        let e = (w_i - q) / factor.upper[i, i]
+        errors[i] = e
+        w.subtract(e, times: factor, row: i, upTo: block.columns.upperBound)
+      }
+      w.subtract(errors, block.columns, times: factor)
+    }
+  }
+
+  /// Goes through the columns of a weight, each row with a quantizer of its own.
   ///
   /// - Parameters:
   ///   - weight: the weight, its columns as they lie in the model.
@@ -53,21 +82,7 @@ enum GPTQ {
           let rows = (slab * Slab.lanes)..<min((slab + 1) * Slab.lanes, weight.rows)
           var quantizers = rows.map(make)
           var w = Slab(weight, rows: rows, order: factor.order)
-          var errors = Slab(columns: weight.columns)
-          for block in blocks {
-            for lane in quantizers.indices where !block.fitting.isEmpty {
-              w.withLane(lane, block.fitting) { quantizers[lane].fit($0, at: block.fitting) }
-            }
-            for i in block.columns {
-              let w_i = w[i]
-              var q = w_i
-              for lane in quantizers.indices { q[lane] = quantizers[lane].quantize(w_i[lane], at: i) }
-              let e = (w_i - q) / factor.upper[i, i]
-              errors[i] = e
-              w.subtract(e, times: factor, row: i, upTo: block.columns.upperBound)
-            }
-            w.subtract(errors, block.columns, times: factor)
-          }
+          sweep(&w, factor, blocks, &quantizers)
           for (lane, row) in rows.enumerated() {
             (target.baseAddress! + row).initialize(to: quantizers[lane])
           }

@@ -36,15 +36,16 @@ struct GroupedSweep<Fit: GroupFit> {
   ) {
     let columns = weight.columns
     let starts = stride(from: 0, to: columns, by: groupSize)
-    let blocks = starts.flatMap { start in
-      let end = min(start + groupSize, columns)
+    let isStatic = actOrder == .static
+    // Where groups are fitted beforehand, the sweep passes them in any order.
+    let blocks = stride(from: 0, to: columns, by: isStatic ? columns : groupSize).flatMap { start in
+      let end = min(start + (isStatic ? columns : groupSize), columns)
       return stride(from: start, to: end, by: Self.largestBlock).map { first in
         SweepBlock(
           columns: first..<min(first + Self.largestBlock, end),
-          fitting: first == start && actOrder != .static ? start..<end : first..<first)
+          fitting: first == start && !isStatic ? start..<end : first..<first)
       }
     }
-    let isStatic = actOrder == .static
     let rows = GPTQ.sweep(weight, factor, blocks: blocks, on: pool) { row in
       var quantizer = GroupedRow(fit: fit, order: factor.order, groupSize: groupSize, isStatic: isStatic)
       if isStatic {
@@ -61,7 +62,7 @@ struct GroupedSweep<Fit: GroupFit> {
     self.fit = fit
     self.groupSize = groupSize
     storedOrder = actOrder == .stored ? factor.order : nil
-    if actOrder == .static {
+    if isStatic {
       var codes = [UInt8](repeating: 0, count: weight.rows * columns)
       for (row, quantizer) in rows.enumerated() {
         for (position, column) in factor.order.enumerated() {
@@ -124,18 +125,12 @@ extension GroupedSweep<AffineFit> {
   ///
   /// - Throws: `QuantizationError.tooLarge` if float16 cannot hold a scale.
   func affine() throws(QuantizationError) -> StoredMatrix {
-    let perRow = weight.groups(of: groupSize)
-    if let index = groups.firstIndex(where: { !$0.scale.isFinite }) {
-      throw .tooLarge(row: index / perRow, column: index % perRow * groupSize)
-    }
+    let packed = Packing.pack(codes, rows: weight.rows, bits: fit.bits)
     return behindOrder(
       .affine(
-        Affine(
-          rows: weight.rows, columns: weight.columns, bits: fit.bits, groupSize: groupSize,
-          codes: Packing.pack(codes, rows: weight.rows, bits: fit.bits),
-          scales: .float16(Bytes(copying: groups.map { Half.encode($0.scale) })),
-          zeros: fit.symmetric
-            ? nil : .codes(Packing.pack(groups.map { UInt8($0.zero) }, rows: weight.rows, bits: fit.bits)))))
+        try Affine(
+          weight, bits: fit.bits, groupSize: groupSize, codes: packed, grids: groups, symmetric: fit.symmetric
+        )))
   }
 }
 

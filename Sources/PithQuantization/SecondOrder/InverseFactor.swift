@@ -3,8 +3,8 @@ import PithTensors
 
 /// The upper Cholesky factor U of H⁻¹ = UᵀU, with the columns in the order of a sweep, and H damped before.
 ///
-/// A column that calibration never saw anything in is dead: its diagonal becomes 1. A share of the mean diagonal is
-/// added to all of it; if H has no factor then, ten times the share, and so on.
+/// A share of the mean diagonal is added to all of it; if H has no factor then, ten times the share, and so on. A column
+/// that calibration never saw anything in is dead: its diagonal becomes the mean of the others'.
 struct InverseFactor {
   /// Position i of the sweep is column order[i].
   let order: [Int]
@@ -18,8 +18,8 @@ struct InverseFactor {
   /// Columns that were always 0; their weights are to become 0.
   let deadColumns: [Int]
 
-  /// The share of the mean diagonal that was added in the end.
-  let damping: Float
+  /// H⁻¹ = UᵀU of the damped H.
+  let inverse: SymmetricMatrix
 
   /// What a user should know.
   let notes: [QuantizedMatrix.Note]
@@ -36,13 +36,16 @@ struct InverseFactor {
       for (j, column) in order.enumerated() { damped[i * count + j] = Double(hessian[row, column]) }
     }
     let isDead = Set(dead)
-    for (i, column) in order.enumerated() where isDead.contains(column) { damped[i * count + i] = 1 }
-    let diagonal = (0..<count).reduce(0.0) { $0 + damped[$1 * count + $1] } / Double(max(count, 1))
+    let living = count - dead.count
+    let sum = (0..<count).reduce(0.0) { $0 + damped[$1 * count + $1] }
+    let diagonal = living > 0 ? sum / Double(living) : 1
+    for (i, column) in order.enumerated() where isDead.contains(column) { damped[i * count + i] = diagonal }
     var share = Double(damping)
     while true {
       var trial = SymmetricMatrix(size: count, values: damped)
       for i in 0..<count { trial[i, i] += share * diagonal }
-      if let u = trial.cholesky()?.inverse().cholesky() {
+      if let inverse = trial.cholesky()?.inverse(), let u = inverse.cholesky() {
+        self.inverse = inverse
         upper = Matrix(rows: count, columns: count) { target in
           for i in 0..<count {
             for j in 0..<count { target[i * count + j] = j < i ? 0 : Float(u[i, j]) }
@@ -56,14 +59,8 @@ struct InverseFactor {
     self.order = order
     lower = upper.transposed
     deadColumns = dead
-    self.damping = Float(share)
     notes =
       (dead.isEmpty ? [] : [.deadColumns(dead.count)])
       + (share > Double(damping) ? [.raisedDamping(Float(share))] : [])
-  }
-
-  /// H⁻¹ = UᵀU of the damped H.
-  var inverse: SymmetricMatrix {
-    SymmetricMatrix(upper.times(upper, transposed: true))
   }
 }

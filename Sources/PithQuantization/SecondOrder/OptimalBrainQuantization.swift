@@ -27,14 +27,9 @@ enum OptimalBrainQuantization {
       }
       for (column, code) in chosen.enumerated() { codes[column] = code }
     }
-    if let index = grids.firstIndex(where: { !$0.scale.isFinite }) {
-      throw .tooLarge(row: index / groups, column: index % groups * groupSize)
-    }
-    let affine = Affine(
-      rows: weight.rows, columns: weight.columns, bits: options.bits, groupSize: groupSize, codes: codes,
-      scales: .float16(Bytes(copying: grids.map { Half.encode($0.scale) })),
-      zeros: options.symmetric
-        ? nil : .codes(Packing.pack(grids.map { UInt8($0.zero) }, rows: weight.rows, bits: options.bits)))
+    let affine = try Affine(
+      weight, bits: options.bits, groupSize: groupSize, codes: codes, grids: grids,
+      symmetric: options.symmetric)
     return QuantizedMatrix(.affine(affine), notes: factor.notes)
   }
 

@@ -4,8 +4,9 @@ import PithWeights
 /// SpQR (Dettmers et al., arXiv 2306.03078): few bits in small groups, whose scales are quantized in turn, and about 1% of
 /// the weights, the most sensitive ones, apart in 16 bits.
 ///
-/// The sensitivity of weight j is how much the group's loss Σ (w − q)²/(2·[H⁻¹]_jj) falls when the group's grid is fitted
-/// without it and it is kept as it is. A weight above the threshold τ is an outlier; τ is such that a given share of the
+/// The sensitivity of weight j is how much the group's loss Σ (w − q)²/(2·U_jj²), U the factor of H⁻¹, falls when the
+/// group's grid is fitted without it and it is kept as it is. (The paper has [H⁻¹]_jj: all other columns make up for an
+/// error in j. In a sweep only those behind j can, of whom U_jj² speaks.) A weight above the threshold τ is an outlier; τ is such that a given share of the
 /// weights, as they came, lies above. Then GPTQ's sweep quantizes the rest.
 enum SpQR {
   static func quantize(
@@ -129,8 +130,10 @@ struct OutlierFit: Sendable {
             for group in 0..<groups {
               let range = weight.columns(ofGroup: group, size: groupSize)
               let slice = values[(row * columns + range.lowerBound)..<(row * columns + range.upperBound)]
-              let grid = split(UnsafeBufferPointer(rebasing: slice), at: range.lowerBound, threshold).grid
-              (target.baseAddress! + row * groups + group).initialize(to: grid.scale)
+              let weights = UnsafeBufferPointer(rebasing: slice)
+              let (outliers, grid) = split(weights, at: range.lowerBound, threshold)
+              let isZero = weights.indices.allSatisfy { outliers[$0] || weights[$0] == 0 }
+              (target.baseAddress! + row * groups + group).initialize(to: isZero ? 0 : grid.scale)
             }
           }
         }
@@ -168,9 +171,11 @@ struct ScaleGrid: Sendable {
   let minimum: Float
   let levels: Int
 
+  /// - Parameter scales: of some groups; 0 for a group of zeros, which any scale decodes.
   init(_ scales: ArraySlice<Float>, bits: Int) {
     levels = 1 << bits
-    let (low, high) = (scales.reduce(.infinity, min), scales.reduce(0, max))
+    let used = scales.filter { $0 > 0 }
+    let (low, high) = (used.min() ?? 1, used.max() ?? 1)
     minimum = Half.decode(Half.encode(low))
     step = Half.decode(Half.encode((high - low) / Float(levels - 1)))
   }

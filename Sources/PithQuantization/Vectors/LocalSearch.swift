@@ -1,7 +1,8 @@
 import PithTensors
 
-/// Codes by iterated local search: from those there are, or those that a beam search finds if they are better, some codes are drawn anew at random, and then each codebook's code is chosen beside
-/// the others until none changes (iterated conditional modes). What is no better than before is undone. As in annealing,
+/// Codes by iterated local search: from those there are, or those that a beam search finds if they are better (so that
+/// it is never worse than that), some codes are drawn anew at random, and then each codebook's code is chosen beside the
+/// others until none changes (iterated conditional modes). What is no better than before is undone. As in annealing,
 /// the disturbance is large at first, half of the codes, and small at the end, one code.
 ///
 /// Source: Martinez et al., *Revisiting additive quantization*, ECCV 2016, section 3; *LSQ++*, ECCV 2018.

@@ -17,13 +17,29 @@ enum LossMetric: Sendable {
 
   /// The metric of a loss, with some damping added to H; without H it is the plain one.
   init(_ loss: QuantizationLoss, _ hessian: Matrix?, columns: Int) {
-    guard var hessian, loss != .plain else {
+    guard let hessian, loss != .plain else {
       self = .plain(columns: columns)
       return
     }
-    let mean = (0..<columns).reduce(Float(0)) { $0 + hessian[$1, $1] } / Float(columns)
-    for column in 0..<columns { hessian[column, column] += mean > 0 ? Self.damping * mean : 1 }
-    self = loss == .layer ? .layer(hessian) : .diagonal((0..<columns).map { hessian[$0, $0] })
+    let damped = hessian.damped(Self.damping)
+    self = loss == .layer ? .layer(damped) : .diagonal((0..<columns).map { damped[$0, $0] })
+  }
+
+  /// The same metric with ten times the damping, or more, until H⁻¹ has a Cholesky factor.
+  ///
+  /// - Returns: the factor, nil for other metrics; and the share of the mean diagonal that was added, if it was raised.
+  mutating func factor() -> (factor: CholeskyFactor?, raised: Float?) {
+    guard case .layer(var hessian) = self else { return (nil, nil) }
+    var share = Self.damping
+    while share < 1e6 {
+      if let factor = SymmetricMatrix(hessian).cholesky()?.inverse().cholesky() {
+        self = .layer(hessian)
+        return (factor, share > Self.damping ? share : nil)
+      }
+      share *= 10
+      hessian = hessian.damped(share)
+    }
+    return (nil, share)
   }
 
   /// The number of columns of E.
@@ -81,6 +97,14 @@ enum LossMetric: Sendable {
 }
 
 extension Matrix {
+  /// The matrix with a share of its mean diagonal added to the diagonal; with 1 added where that mean is 0.
+  fileprivate func damped(_ share: Float) -> Matrix {
+    let mean = (0..<columns).reduce(Float(0)) { $0 + self[$1, $1] } / Float(columns)
+    var damped = self
+    for column in 0..<columns { damped[column, column] += mean > 0 ? share * mean : 1 }
+    return damped
+  }
+
   /// Some consecutive rows.
   func rows(_ range: Range<Int>) -> Matrix {
     Matrix(

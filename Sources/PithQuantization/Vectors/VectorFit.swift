@@ -25,8 +25,11 @@ struct VectorFit: Sendable {
   private static let updateSteps = 8
 
   /// Rows as sums of codewords, those fitted to them; tables and scales are float16 numbers.
+  ///
+  /// - Parameter factor: the Cholesky factor of H⁻¹ for the layer loss, else nil.
   func fitted(
-    to weight: Matrix, _ metric: LossMetric, isScaled: Bool, on pool: ThreadPool
+    to weight: Matrix, _ metric: LossMetric, factor: CholeskyFactor? = nil, isScaled: Bool,
+    on pool: ThreadPool
   ) -> VectorApproximation {
     let diagonal = metric.diagonal
     let scales = isScaled ? weight.rowScales(diagonal) : nil
@@ -34,10 +37,6 @@ struct VectorFit: Sendable {
       .tables(for: weight, scales: scales, diagonal: diagonal, on: pool)
     var fit = VectorApproximation(
       rows: weight.rows, columns: weight.columns, layout: layout, tables: start, scales: scales)
-    var factor: CholeskyFactor?
-    if case .layer(let hessian) = metric {
-      factor = SymmetricMatrix(hessian).cholesky()?.inverse().cholesky()
-    }
     if let factor {
       fit.sweepForward(toward: weight, factor, search, on: pool)
     } else {

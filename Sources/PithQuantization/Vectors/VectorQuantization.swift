@@ -4,7 +4,7 @@ import PithWeights
 
 /// Vector quantization of a weight: one codebook for all runs of `dimension` columns of all rows, which have scales.
 ///
-/// Source: METHODS, vector quantization; see `VectorKMeans` for the codebook, `VectorFit` for the layer loss.
+/// See `VectorKMeans` for the codebook, `VectorFit` for the layer loss.
 enum VectorQuantization {
   static func quantize(
     _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
@@ -32,19 +32,19 @@ extension QuantizedMatrix {
       for row in 0..<weight.rows { for column in dead { wanted[row, column] = 0 } }
       notes.append(.deadColumns(dead.count))
     }
-    var metric = LossMetric(options.loss, statistics?.hessian, columns: weight.columns)
-    guard let rotation else {
-      self.init(.vectors(fit.fitted(to: wanted, metric, isScaled: true, on: pool).storage), notes: notes)
-      return
-    }
     // With E = E′·R, tr(E·H·Eᵀ) = tr(E′·(R·H·Rᵀ)·E′ᵀ).
-    let transform = InputTransform.blockRotation(rotation)
-    let rotated = statistics.map {
-      transform.apply(transform.apply($0.hessian, on: pool).transposed, on: pool)
+    let transform = rotation.map { InputTransform.blockRotation($0) }
+    var hessian = statistics?.hessian
+    if let transform {
+      hessian = hessian.map { transform.apply(transform.apply($0, on: pool).transposed, on: pool) }
+      wanted = transform.behind(wanted, on: pool)
     }
-    metric = LossMetric(options.loss, rotated, columns: weight.columns)
-    let inner = fit.fitted(to: transform.behind(wanted, on: pool), metric, isScaled: true, on: pool)
-    self.init(.transformed(Transformed(transform, .vectors(inner.storage))), notes: notes)
+    var metric = LossMetric(options.loss, hessian, columns: weight.columns)
+    let (factor, raised) = metric.factor()
+    if let raised { notes.append(.raisedDamping(raised)) }
+    let fitted = fit.fitted(to: wanted, metric, factor: factor, isScaled: true, on: pool)
+    let matrix = StoredMatrix.vectors(fitted.storage)
+    self.init(transform.map { .transformed(Transformed($0, matrix)) } ?? matrix, notes: notes)
   }
 }
 

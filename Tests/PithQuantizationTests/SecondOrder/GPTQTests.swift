@@ -114,6 +114,25 @@ import Testing
   }
 
   /// Fewer rows than columns: H has no inverse until something is added to its diagonal.
+  /// A dead column among small inputs must not count as a large one: nothing changes for the others.
+  @Test(arguments: ["gptq", "spqr", "quik"]) func smallInputsBesideADeadColumnLoseNoMore(name: String) throws
+  {
+    let weight = Matrix.normal(rows: 12, columns: 24, seed: 31)
+    func codes(scale: Float) throws -> Matrix {
+      var seen = InputStatistics.correlated(columns: 24, seed: 32)
+      for row in 0..<24 {
+        for column in 0..<24 {
+          let isDead = row == 7 || column == 7
+          seen.hessian[row, column] *= isDead ? 0 : scale
+        }
+      }
+      let method = try #require(QuantizationMethod.named(name))
+      return try method.quantize(weight, seen, options: method.defaults, on: pool).matrix.decoded()
+    }
+    let (small, plain) = (try codes(scale: 0x1p-20), try codes(scale: 1))
+    #expect(small == plain)
+  }
+
   @Test func raisedDampingIsNoted() throws {
     let seen = InputStatistics.correlated(columns: 20, seed: 4, rows: 5)
     let method = try #require(QuantizationMethod.named("gptq"))

@@ -35,6 +35,20 @@ import Testing
     #expect(stored.byteCount == 64 * perRow + apart.values.count * 2 + 65 * 4)
   }
 
+  /// A group of zeros, which any scale decodes, leaves the scales of its neighbours alone.
+  @Test func aGroupOfZerosCostsItsNeighboursNothing() throws {
+    let weight = Matrix.normal(rows: 16, columns: 64, seed: 41, scale: 0.02)
+    var zeroed = weight
+    for row in 0..<16 { for column in 16..<32 { zeroed[row, column] = 0 } }
+    let seen = InputStatistics.correlated(columns: 64, seed: 42, outliers: false)
+    let method = try #require(QuantizationMethod.named("spqr"))
+    func loss(_ weight: Matrix) throws -> Double {
+      let stored = try method.quantize(weight, seen, options: method.defaults, on: pool).matrix
+      return seen.relativeLoss(of: stored.decoded(), to: weight)
+    }
+    #expect(try loss(zeroed) < 1.3 * loss(weight))
+  }
+
   @Test func withoutOutliersNothingIsApart() throws {
     let stored = try quantized("spqr", Matrix.normal(rows: 5, columns: 40, seed: 2)) { $0.outlierShare = 0 }
     guard case .sum(let sum) = stored, case .sparse(let apart) = sum.terms[1] else { throw WrongStorage() }
