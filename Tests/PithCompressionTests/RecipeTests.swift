@@ -74,6 +74,14 @@ import Testing
     #expect(plan.entries[0].quantizer?.options.bits == 8)
   }
 
+  @Test func quikTakesEightBitsForDownProjections() throws {
+    let method = try #require(Recipe.Method.named("quik"))
+    let steps = try Recipe(method: method, options: [(.outlierShare, "0.1")]).steps
+    #expect(steps.map(\.options.bits) == [4, 8] && steps[1].layers.roles == [.down])
+    #expect(steps.allSatisfy { $0.options.outlierShare == 0.1 })
+    #expect(try Recipe(method: method, options: [(.bits, "4")]).steps.count == 1)
+  }
+
   @Test func aPreparingStepAloneIsFollowedByItsQuantizer() throws {
     let recipe = try Recipe(yaml: "steps: [{method: smoothquant, alpha: 0.75}]")
     #expect(recipe.steps.map(\.method.name) == ["smoothquant", "rtn"])

@@ -1,8 +1,8 @@
 import PithQuantization
 
 extension Recipe {
-  /// The recipe of one method; one that prepares is followed by its usual quantizer. Options go to the step that reads
-  /// them.
+  /// The recipe of one method; one that prepares is followed by its usual quantizer, and QUIK by its 8 bits for
+  /// down-projections, if the bits are left to it. Options go to the step that reads them.
   ///
   /// - Throws: `RecipeError` if neither step reads an option, or a value is none of it.
   public init(
@@ -20,6 +20,13 @@ extension Recipe {
       do throws(QuantizationOptions.ValueError) { try steps[index].options.set(name, to: text) } catch {
         throw .value(error.description)
       }
+    }
+    if method.name == "quik", !options.contains(where: { $0.name == .bits }) {
+      // The inputs of down-projections are the hardest to quantize: QUIK takes 8 bits for both sides there.
+      var down = steps[0]
+      down.options.bits = 8
+      down.layers.roles = [.down]
+      steps.append(down)
     }
     for step in steps {
       do throws(QuantizationError) { try step.check() } catch { throw .value(error.description) }
