@@ -53,6 +53,22 @@ INLINE void vectors_run(
     }
     i += 4;
   }
+  if (i < count && count >= 4) {
+    // The last four once more, without those that are counted already.
+    const size_t last = count - 4;
+    const f32x4 is_new[4] = {{1, 1, 1, 1}, {0, 1, 1, 1}, {0, 0, 1, 1}, {0, 0, 0, 1}};
+    f32x4 value = four_halves(words[0] + 2 * last);
+    for (size_t b = 1; b < books; b++) value += four_halves(words[b] + 2 * last);
+    if (out) {
+      value *= scale;
+      memcpy(out + start + last, &value, sizeof value);
+    } else {
+      f32x4 activation;
+      memcpy(&activation, x + start + last, sizeof activation);
+      sums->fours += value * (activation * is_new[i - last]);
+    }
+    i = count;
+  }
   for (; i < count; i++) {
     float value = half_at(words[0] + 2 * i);
     for (size_t b = 1; b < books; b++) value += half_at(words[b] + 2 * i);
@@ -117,6 +133,8 @@ INLINE float vectors_row(
 INLINE float any_vectors_row(const pith_vectors *m, size_t row, const float *x, float *out) {
   if (m->bits > 8) return vectors_row(true, m->codebooks, m->dimension, m->sets, m, row, x, out);
   if (m->sets == 1 && m->dimension == 8 && m->codebooks == 2) return vectors_row(false, 2, 8, 1, m, row, x, out);
+  if (m->sets == 1 && m->dimension == 6 && m->codebooks == 2) return vectors_row(false, 2, 6, 1, m, row, x, out);
+  if (m->sets == 1 && m->dimension == 4 && m->codebooks == 2) return vectors_row(false, 2, 4, 1, m, row, x, out);
   if (m->sets == 1 && m->dimension == 4 && m->codebooks == 1) return vectors_row(false, 1, 4, 1, m, row, x, out);
   return vectors_row(false, m->codebooks, m->dimension, m->sets, m, row, x, out);
 }

@@ -84,7 +84,7 @@ extension InstructionSets {
     func sumsOfVectorsAreExact(instructions: pith_instruction_set, bits: Int) {
       for columns in Self.widths {
         for (dimension, codebooks, sets) in [
-          (1, 1, 1), (2, 3, 1), (4, 1, 3), (7, 2, 1), (8, 2, 1), (12, 3, 2),
+          (1, 1, 1), (2, 3, 1), (4, 1, 3), (6, 2, 1), (7, 2, 1), (8, 2, 1), (12, 3, 2),
         ] {
           let layout = VectorCodebook.Layout(
             dimension: dimension, codebooks: codebooks, bits: bits, sets: sets)

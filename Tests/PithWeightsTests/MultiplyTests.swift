@@ -68,7 +68,9 @@ extension InstructionSets {
     @Test(arguments: available, [1, 4, 8, 12])
     func ofSumsOfVectors(instructions: pith_instruction_set, bits: Int) {
       for (rows, columns) in Self.shapes {
-        for (dimension, codebooks, sets) in [(1, 1, 1), (4, 1, 1), (8, 2, 1), (5, 3, 2), (24, 2, 1)] {
+        for (dimension, codebooks, sets) in [
+          (1, 1, 1), (4, 1, 1), (8, 2, 1), (5, 3, 2), (24, 2, 1), (6, 2, 1), (4, 2, 1), (7, 1, 2),
+        ] {
           let layout = VectorCodebook.Layout(
             dimension: dimension, codebooks: codebooks, bits: bits, sets: sets)
           expectProduct(

@@ -57,7 +57,9 @@ extension InstructionSets {
       }
     }
 
-    @Test(arguments: instructions, [(8, 2, 8), (8, 1, 4), (3, 3, 8), (12, 1, 6), (8, 2, 5), (7, 1, 17)])
+    @Test(
+      arguments: instructions,
+      [(8, 2, 8), (8, 1, 4), (6, 2, 6), (6, 2, 4), (3, 3, 8), (12, 1, 6), (8, 2, 5), (7, 1, 17)])
     func sumsOfVectorsMultiplyAsInTheScalarVersion(
       instructions: pith_instruction_set, sizes: (bits: Int, codebooks: Int, dimension: Int)
     ) {
