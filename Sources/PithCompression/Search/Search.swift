@@ -44,7 +44,7 @@ public struct Search {
     let candidates = (layers: Candidate.layers, embeddings: Candidate.embeddings)
     let job = Job(source, contents, try Recipe(steps: candidates.layers[0].steps), calibration)
     let names = (candidates.layers + candidates.embeddings).map { JSONValue.string($0.name) }
-    let key: JSONValue = ["job": job.json, "candidates": .array(names)]
+    let key: JSONValue = ["job": job.key, "candidates": .array(names)]
     if let cache, let known = try? SensitivityTable(cache, key: key, contents, candidates) { return known }
     let measurement = SensitivityMeasurement(
       decoder: decoder, contents: contents, candidates: candidates, pool: pool)
