@@ -98,6 +98,14 @@ import Testing
     #expect(table.isExceeded(by: .size(bytes: largest + 1)) && !table.isExceeded(by: .size(bytes: largest)))
   }
 
+  @Test func onlyAModelThatCameInHalvesOrMoreIsOfferedThem() throws {
+    for (file, isOffered) in [("llama", true), ("llama-q8_0", false)] {
+      let source = try Checkpoint(path: Fixtures.path("gguf/\(file).gguf"))
+      let table = try Search(source, calibration: calibration(), on: pool).table()
+      #expect(table.candidates.layers.contains(where: \.isHalf) == isOffered, "\(file)")
+    }
+  }
+
   @Test func aTableIsKeptForTheSameJobOnly() throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString).json").path
     defer { try? FileManager.default.removeItem(atPath: path) }

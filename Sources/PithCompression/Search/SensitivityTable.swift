@@ -185,10 +185,13 @@ extension Candidate {
   /// Whether its codes are found by a search that takes seconds for a matrix.
   var isSlow: Bool { steps.last!.method.name == "aq" }
 
+  /// Whether weights stay numbers of 16 bits.
+  var isHalf: Bool { steps.last!.method.name == "float16" }
+
   /// The bytes of a matrix in the candidate's storage.
   func bytes(rows: Int, columns: Int) -> Int {
     let options = steps.last!.options
-    if steps.last!.method.name == "float16" { return rows * columns * 2 }
+    if isHalf { return rows * columns * 2 }
     if isSlow {
       let layout = VectorCodebook.Layout(
         dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
