@@ -49,7 +49,7 @@ let package = Package(
     library(
       "PithEvaluation",
       [
-        "PithGeneration", "PithModels", "PithWeights", "PithTokenizers", "PithTensors",
+        "PithGeneration", "PithModels", "PithWeights", "PithTokenizers", "PithTensors", "PithJSON",
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     library(

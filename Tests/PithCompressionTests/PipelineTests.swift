@@ -111,9 +111,10 @@ import Testing
       return error?.description ?? ""
     }
     #expect(
-      refusal("llama-biases", "steps: [{method: gptq, bits: 4}]", calibration()).contains("another recipe"))
-    #expect(refusal("llama-biases", yaml, calibration(seed: 2)).contains("another calibration"))
-    #expect(refusal("qwen2", yaml, calibration()).contains("another model"))
+      refusal("llama-biases", "steps: [{method: gptq, bits: 4}]", calibration()).contains(
+        "recipe steps 1 bits: 4, was 3"))
+    #expect(refusal("llama-biases", yaml, calibration(seed: 2)).contains("calibration seed: 2, was 1"))
+    #expect(refusal("qwen2", yaml, calibration()).contains("(model: "))
     _ = try compress("llama-biases", yaml, to: path, calibration(), .init(overwrite: true))
     #expect(FileManager.default.fileExists(atPath: path + "/config.json"))
   }
@@ -157,6 +158,71 @@ import Testing
     _ = try again.run(Checkpoint(path: folder + "/a"), to: folder + "/b", .init(overwrite: true), on: pool)
   }
 
+  /// The folder is mapped while the output takes its place: what was there would be gone.
+  @Test(arguments: ["m", "m/", "link", "m/../m"])
+  func aModelIsNotReplacedByItself(output: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.copyItem(atPath: Fixtures.path("models/llama"), toPath: folder + "/m")
+    try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "m")
+    let before = try bytes(folder + "/m")
+    for source in ["m", "link"] {
+      let error = #expect(throws: CheckpointError.self) {
+        try Compression(Recipe(yaml: "steps: [{method: rtn}]")).run(
+          Checkpoint(path: folder + "/" + source), to: folder + "/" + output, .init(overwrite: true), on: pool
+        )
+      }
+      #expect(error?.description.contains("the model itself") == true)
+    }
+    #expect(try bytes(folder + "/m") == before)
+  }
+
+  @Test func aCalibrationWithoutTokensIsRefused() throws {
+    let error = #expect(throws: RecipeError.self) {
+      try Compression(
+        Recipe(yaml: "steps: [{method: gptq}]"), calibration: Calibration(sequences: [], source: "x.txt"))
+    }
+    #expect(error == .emptyCalibration(source: "x.txt"))
+  }
+
+  /// Found before anything is begun, so nothing of it is in the way later.
+  @Test(arguments: ["gptq", "rtn", "search"])
+  func aWeightThatIsNoNumberIsNamedAndLeavesNothing(method: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.copyItem(atPath: Fixtures.path("models/llama"), toPath: folder + "/m")
+    let name = "model.layers.1.mlp.up_proj.weight"
+    try putNaN(in: name, row: 2, column: 3, of: folder + "/m/model.safetensors")
+    let source = try Checkpoint(path: folder + "/m")
+    let error = #expect(throws: CompressionError.self) {
+      if method == "search" {
+        _ = try Search(source, calibration: calibration(), on: pool).table()
+      } else {
+        _ = try Compression(Recipe(yaml: "steps: [{method: \(method)}]"), calibration: calibration()).run(
+          source, to: folder + "/out", on: pool)
+      }
+    }
+    #expect(error?.matrix == name && error?.reason == .notFinite(row: 2, column: 3))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["m"])
+  }
+
+  @Test func everyMatrixOfALayerIsMeasuredWhereCalibrationIsRead() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let yaml = "steps: [{method: rtn, bits: 3}, {method: gptq, bits: 3, layers: {roles: [query]}}]"
+    let card = try compress("llama-biases", yaml, to: folder, calibration())
+    #expect(card.matrices.allSatisfy { ($0.loss ?? 0 > 0) == $0.name.contains("layers") })
+  }
+
+  @Test func windowsAreNoLongerThanTheContext() throws {
+    let checkpoint = try Checkpoint(path: Fixtures.path("gguf/llama.gguf"))
+    let model = try checkpoint.model()
+    guard case .decoder(let decoder) = model else { return }
+    let text = (0..<200).map { "The \($0)th fox. " }.joined()
+    let calibration = try Calibration(
+      documents: [text], source: "x.txt", tokenizer: checkpoint.tokenizer(), model: model, window: 4096)
+    #expect(calibration.sequences.allSatisfy { $0.count == decoder.configuration.contextLength })
+  }
+
   @Test func anExplanationCountsTheBytesThatARunThenStores() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let yaml = """
@@ -187,6 +253,19 @@ import Testing
       ])
   }
 
+  /// Overwrites a weight of a float32 safetensors file.
+  private func putNaN(in name: String, row: Int, column: Int, of path: String) throws {
+    var data = try Data(contentsOf: URL(filePath: path))
+    let length = data.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = Bytes(copying: [UInt8](data[8..<(8 + length)]))
+    let tensor = try header.withUnsafeBytes { try JSON(parsing: $0)[name] }
+    let start = try #require(tensor?["data_offsets"]?.array.map { $0.compactMap(\.int) }?.first)
+    let columns = try #require(tensor?["shape"]?.array.map { $0.compactMap(\.int) }?.last)
+    let place = 8 + length + start + 4 * (row * columns + column)
+    data.replaceSubrange(place..<(place + 4), with: [0, 0, 0xC0, 0x7F])
+    try data.write(to: URL(filePath: path))
+  }
+
   /// Runs a compression whose process dies after some groups: what is left is what a kill leaves.
   private func interrupted(_ name: String, _ yaml: String, to path: String, after done: Int) throws {
     let copy = folder + "/copy"
@@ -198,7 +277,7 @@ import Testing
     let contents = ModelContents(model)
     let plan = try Plan(recipe, for: contents)
     let job = Job(checkpoint, contents, recipe, calibration())
-    let workspace = try Workspace(path, job: job.json, resumes: false, overwrite: false)
+    let workspace = try Workspace(path, job: job.key, resumes: false, overwrite: false)
     let run = CompressionRun(
       model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
       progress: { _, _ in })

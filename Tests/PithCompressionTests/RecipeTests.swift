@@ -42,7 +42,8 @@ import Testing
     ("steps: [{method: rtn}]\nfast: yes", "'fast' is no key of a recipe"),
     ("steps: [{method: gptq, layers: {roles: [embedding]}}]", "needs calibration"),
     ("steps: {", "it is not YAML"), ("7", "must be a mapping"), ("embedding-bits: 1", "embedding-bits is 1"),
-    ("embedding-bits: 0", "no steps"),
+    ("embedding-bits: 0", "no steps"), ("{}", "no 'steps'"),
+    ("steps: [{method: rtn, bits: 3, bits: 4}]", "duplicated key(s): 'bits'."),
   ])
   func faultsAreNamed(yaml: String, fault: String) {
     let error = #expect(throws: RecipeError.self) { try Recipe(yaml: yaml) }

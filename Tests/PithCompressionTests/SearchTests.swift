@@ -66,7 +66,7 @@ import Testing
   }
 
   /// What the search counts is what is stored, and the target is kept.
-  @Test(arguments: ["llama-biases", "qwen3"], [4.5, 6.0])
+  @Test(arguments: ["llama-biases", "qwen3"], [4.5, 6.0, 14.0])
   func aTargetOfBitsIsKept(name: String, bits: Double) throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: path) }
@@ -90,6 +90,20 @@ import Testing
       last = choice.divergence
     }
     #expect(throws: TargetError.self) { try search.recipe(table, for: .size(bytes: smallest - 1)) }
+    // The same is known before anything is measured.
+    #expect(throws: TargetError.self) { try Target.size(bytes: smallest - 1).check(source) }
+    #expect(throws: TargetError.self) { try Target.bitsPerWeight(0.1).check(source) }
+    try Target.size(bytes: smallest).check(source)
+    let largest = table.rows.reduce(table.otherBytes) { $0 + $1.choices.map(\.size).max()! }
+    #expect(table.isExceeded(by: .size(bytes: largest + 1)) && !table.isExceeded(by: .size(bytes: largest)))
+  }
+
+  @Test func onlyAModelThatCameInHalvesOrMoreIsOfferedThem() throws {
+    for (file, isOffered) in [("llama", true), ("llama-q8_0", false)] {
+      let source = try Checkpoint(path: Fixtures.path("gguf/\(file).gguf"))
+      let table = try Search(source, calibration: calibration(), on: pool).table()
+      #expect(table.candidates.layers.contains(where: \.isHalf) == isOffered, "\(file)")
+    }
   }
 
   @Test func aTableIsKeptForTheSameJobOnly() throws {

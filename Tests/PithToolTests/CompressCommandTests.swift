@@ -105,8 +105,58 @@ import Testing
       "compress", tinyModel, "-o", folder.path + "/self", "--effort", "some", "--calibration-tokens", "128",
       "--calibration-window", "32")
     #expect(itself.code == 0, "\(itself.talk)")
+    let bare = try CommandRun(
+      "compress", tinyModel, "-o", folder.path + "/bare", "--effort", "none", "--embedding-bits", "0",
+      "--skip-measuring", "--json")
+    #expect(try bare.json["recipe"]?["embedding-bits"]?.int == 0)
     let ton = try CommandRun("compress", tinyModel, "-o", folder.path + "/ton", "--effort", "ton")
     #expect(ton.code == 64 && ton.talk.contains("training"))
+  }
+
+  /// Fewer tokens than a window are one window.
+  @Test func aModelWritesAtLeastOneWindow() throws {
+    let folder = try TemporaryFolder()
+    let run = try CommandRun(
+      "compress", tinyModel, "-o", folder.path + "/out", "--method", "gptq", "--calibration", "self",
+      "--calibration-tokens", "10", "--json")
+    #expect(run.code == 0, "\(run.talk)")
+    let report = try run.json
+    #expect(report["calibration"]?["sequences"]?.int == 1)
+    for key in ["windows", "tokens", "peak_memory_bytes"] { #expect(report[key]?.int ?? 0 > 0, "\(key)") }
+    #expect(report["pith"]?.string != nil)
+  }
+
+  /// The text here could not be read: what is wrong with the output is found before.
+  @Test(arguments: [["--method", "gptq"], ["--target-bits", "4"]])
+  func anOutputThatExistsIsFoundBeforeTheTextIsRead(_ goal: [String]) throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createDirectory(atPath: folder.path + "/out", withIntermediateDirectories: true)
+    let run = try CommandRun(
+      ["compress", tinyModel, "-o", folder.path + "/out", "--calibration", folder.path + "/none.txt"] + goal)
+    #expect(run.code == 73, "\(run.talk)")
+  }
+
+  /// A run that was killed at its second recipe does not go back to its first.
+  @Test func aPerplexityIncreaseIsKeptAndResumedWhereItWas() throws {
+    let folder = try TemporaryFolder()
+    let calibration = try folder.write("text.txt", text)
+    func compress(_ name: String, _ more: String...) throws -> JSON {
+      let run = try CommandRun(
+        [
+          "compress", tinyModel, "-o", folder.path + "/" + name, "--calibration", calibration,
+          "--calibration-window", "32", "--calibration-tokens", "640", "--max-perplexity-increase", "10%",
+          "--json",
+        ] + more)
+      #expect(run.code == 0, "\(run.talk)")
+      return try run.json
+    }
+    let first = try compress("first")
+    #expect(first["perplexity"]!.double! <= 1.1 * first["perplexity_original"]!.double!)
+    _ = try folder.write(".second.share.json", #"{"increase": 0.1, "share": 0.01}"#)
+    let second = try compress("second", "--resume")
+    #expect(second["size_bytes"]!.int! > first["size_bytes"]!.int!)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasPrefix(".") })
   }
 
   @Test func targetsAreKeptOrRefusedInOneSentence() throws {

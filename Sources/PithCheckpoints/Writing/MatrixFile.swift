@@ -21,9 +21,15 @@ public enum MatrixFile {
     }
     let descriptions = JSONValue.object(matrices.map { .init($0.name, StorageDescription($0.matrix).json) })
     let unfinished = path + ".unfinished"
-    try SafetensorsWriter.write(
-      tensors, metadata: [("matrices", descriptions.text(.compact)), ("remarks", remarks.text(.compact))],
-      to: unfinished, shownAs: shownPath)
+    do throws(CheckpointError) {
+      try SafetensorsWriter.write(
+        tensors, metadata: [("matrices", descriptions.text(.compact)), ("remarks", remarks.text(.compact))],
+        to: unfinished, shownAs: shownPath)
+    } catch {
+      // Half a file would take room where the disk may be full.
+      unlink(unfinished)
+      throw error
+    }
     guard rename(unfinished, path) == 0 else {
       throw .io(
         path: shownPath, fault: "a file cannot be renamed: \(String(cString: strerror(errno)).lowercased())")

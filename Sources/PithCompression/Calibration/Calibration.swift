@@ -45,7 +45,7 @@ public struct Calibration: Sendable {
   ///   - documents: texts, each tokenized by itself.
   ///   - source: where they came from, for the report.
   ///   - tokens: about how many tokens are drawn; all there are, if there are fewer.
-  ///   - window: tokens per window, and the most of a line.
+  ///   - window: tokens per window, and the most of a line; no more than the model's context.
   ///   - seed: which windows are drawn, where there are more than enough.
   /// - Throws: `CalibrationError` if the text does not fill one window, or the tokens are not the model's.
   public init(
@@ -57,6 +57,7 @@ public struct Calibration: Sendable {
     switch model {
     case .decoder(let decoder):
       vocabulary = decoder.configuration.vocabularySize
+      let window = min(window, decoder.configuration.contextLength)
       let stream = documents.flatMap { tokenizer.encode($0, addingSpecialTokens: false) }
       sequences = stride(from: 0, through: stream.count - window, by: window).map {
         Array(stream[$0..<($0 + window)])

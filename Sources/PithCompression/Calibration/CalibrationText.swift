@@ -3,7 +3,7 @@ import PithTensors
 
 /// The documents of a calibration file: the whole of a plain text, or the `text` of each line of JSON.
 public enum CalibrationText {
-  /// The documents of a file's text; JSON lines are known by their first character, `{`, and the name's end.
+  /// The documents of a file's text; JSON lines are known by the end of the file's name.
   ///
   /// - Throws: `CalibrationError` naming the line that is no JSON object with a `text`.
   public static func documents(of text: String, named source: String) throws(CalibrationError) -> [String] {

@@ -49,13 +49,15 @@ public struct Compression: Sendable {
   /// - Parameters:
   ///   - calibration: what the model reads, for recipes that need it.
   ///   - memory: what calibration rows may take; the rest lies in a file beside the output.
-  /// - Throws: `RecipeError.needsCalibration` if a step needs a text and there is none.
+  /// - Throws: `RecipeError.needsCalibration` if a step needs a text and there is none, or
+  ///   `RecipeError.emptyCalibration` if it is empty.
   public init(_ recipe: Recipe, calibration: Calibration? = nil, memory: Int = defaultMemory)
     throws(RecipeError)
   {
     if calibration == nil, let step = recipe.steps.first(where: \.needsCalibration) {
       throw .needsCalibration(step.method.name)
     }
+    if let calibration, calibration.tokens == 0 { throw .emptyCalibration(source: calibration.source) }
     self.recipe = recipe
     self.calibration = calibration
     self.memory = memory
@@ -75,50 +77,51 @@ public struct Compression: Sendable {
     _ source: Checkpoint, to output: String, _ settings: Settings = Settings(), on pool: ThreadPool,
     progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> ReportCard {
+    try Self.preflight(recipe, source, to: output, settings, on: pool)
     let model = try source.model()
     let contents = ModelContents(model)
-    if !settings.overwrite, let (name, map) = contents.maps.first(where: { $0.map.weight.isPithPacked }) {
-      throw CheckpointError.badData(
-        path: source.path, fault: "the model is already compressed ('\(name)' is \(map.weight.summary))",
-        mend: "compress the original, or pass --force to compress what its weights decode to")
-    }
     let plan = try Plan(recipe, for: contents)
     let job = Job(source, contents, recipe, calibration)
     let workspace = try Workspace(
-      output, job: job.json, resumes: settings.resumes, overwrite: settings.overwrite)
+      output, job: job.key, resumes: settings.resumes, overwrite: settings.overwrite)
     let run = CompressionRun(
       model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
       progress: progress)
-    let clock = ContinuousClock()
-    let start = clock.now
-    try run.compressAll(calibration, memory: memory)
-    let seconds = (clock.now - start) / .seconds(1)
+    do {
+      let clock = ContinuousClock()
+      let start = clock.now
+      try run.compressAll(calibration, memory: memory)
+      let seconds = (clock.now - start) / .seconds(1)
+      let card = ReportCard(job: job, reports: run.reports, seconds: seconds, threads: pool.threads)
+      return try finish(run, source, original: model, card, settings)
+    } catch let error as CompressionError {
+      // The same would happen again: what is done so far is of no use.
+      workspace.finish()
+      throw error
+    } catch CheckpointError.io(let path, let fault, let mend) where workspace.isKept {
+      throw CheckpointError.io(path: path, fault: fault, mend: "\(mend), then go on with --resume")
+    }
+  }
 
-    let folder = try workspace.stage()
-    let matrices = contents.maps.map { name, map in (name, run.compressed[name] ?? map.weight) }
+  /// Puts the output together, measures it, and gives it its place.
+  private func finish(
+    _ run: CompressionRun, _ source: Checkpoint, original: Model, _ card: ReportCard, _ settings: Settings
+  ) throws -> ReportCard {
+    var card = card
+    let pool = run.compressor.pool
+    let folder = try run.workspace.stage()
+    let matrices = ModelContents(original).maps.map { ($0, run.compressed[$0] ?? $1.weight) }
     let files = try folder.writeCheckpoint(
       matrices: matrices, vectors: ModelContents(run.model).vectors,
       configuration: try source.huggingFaceConfiguration(), files: try source.companionFiles())
-    var card = ReportCard(job: job, reports: run.reports, seconds: seconds, threads: pool.threads)
-    try card.measure(folder.path(of: ""), against: model, calibration, on: pool, quality: settings.measures)
-    guard settings.accepts(card) else {
-      workspace.finish()
-      return card
+    try card.measure(
+      folder.path(of: ""), against: original, calibration, on: pool, quality: settings.measures)
+    if settings.accepts(card) {
+      try Checksums.write(files, in: folder)
+      try folder.write(card.json.serialized(.pretty), to: ReportCard.file)
+      try folder.commit()
     }
-    try Checksums.write(files, in: folder)
-    try folder.write(card.json.serialized(.pretty), to: ReportCard.file)
-    try folder.commit()
-    workspace.finish()
+    run.workspace.finish()
     return card
-  }
-}
-
-extension StoredMatrix {
-  /// Whether the matrix is in one of Pith's own storages.
-  fileprivate var isPithPacked: Bool {
-    switch self {
-    case .dense, .blocks: false
-    default: true
-    }
   }
 }

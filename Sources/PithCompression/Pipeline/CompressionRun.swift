@@ -73,7 +73,8 @@ final class CompressionRun {
       group = done
     } else {
       var statistics: InputStatistics?
-      if let input, maps.contains(where: { plan[$0.place].needsCalibration }) {
+      // Methods that need no calibration are measured by it, since the tokens are there.
+      if let input, maps.contains(where: { plan[$0.place].quantizer != nil }) {
         var observer = InputObserver(columns: input.columns)
         input.forEach { observer.add($0, on: compressor.pool) }
         statistics = observer.statistics
@@ -101,11 +102,6 @@ final class CompressionRun {
     }
     return Observation.Replacement(maps: replaced, inputScale: group.inputScale)
   }
-}
-
-extension StoredMatrix {
-  /// Lets go of the memory of a file that the matrix lies in; it is read again when it is touched.
-  fileprivate func releasePages() { for tensor in tensors { tensor.bytes.releasePages() } }
 }
 
 extension Model {

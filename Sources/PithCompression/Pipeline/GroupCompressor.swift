@@ -35,63 +35,80 @@ struct GroupCompressor {
   ) throws {
     let clock = ContinuousClock()
     let start = clock.now
-    let weights = try maps.map { try Self.finite($0.weight.decoded(on: pool), plan[$0.place].name) }
-    var prepared = Prepared(weights: weights, statistics: statistics)
-    // What stored matrices decode to: the weights, behind a scaling that became the norm's.
-    var reference = prepared
-    var chain: [InputTransform] = []
-    for step in plan[maps[0].place].transforms {
-      guard case .transform(let method) = step.method,
-        let transform = try method.transform(
-          prepared.weights, prepared.statistics, options: step.options,
-          quantizer: plan[maps[0].place].quantizer!.options, on: pool)
-      else { continue }
-      prepared = prepared.behind(transform, on: pool)
-      if folds, chain.isEmpty, group.inputScale == nil, case .scale(let scales) = transform {
-        group.inputScale = scales.array(of: UInt16.self).map { Half.decode(UInt16(littleEndian: $0)) }
-        reference = prepared
-      } else {
-        chain.append(transform)
-      }
-    }
+    let prepared = try prepare(maps, statistics, folds: folds && group.inputScale == nil)
+    if let scale = prepared.folded { group.inputScale = scale }
     let share = (clock.now - start) / Double(maps.count)
     for (index, map) in maps.enumerated() {
-      let entry = plan[map.place]
-      guard case .quantizer(let method)? = entry.quantizer?.method, let options = entry.quantizer?.options
-      else { continue }
       let began = clock.now
-      var quantized: QuantizedMatrix
-      do {
-        quantized = try method.quantize(
-          prepared.weights[index], prepared.statistics, options: options, on: pool)
-      } catch {
-        throw CompressionError(matrix: entry.name, error)
-      }
-      for transform in chain.reversed() {
-        quantized.matrix = .transformed(Transformed(transform, quantized.matrix))
-      }
-      let seen = reference.statistics
-      let loss = seen.map {
-        $0.relativeLoss(of: quantized.matrix.decoded(on: pool), to: reference.weights[index], on: pool)
-      }
-      if let loss, let seen, method.calibration == .required,
-        let rounding = rounding(reference.weights[index], options, seen), loss > rounding
-      {
-        quantized.notes.append(.worseThanRounding(loss: loss, rounding: rounding))
-      }
-      group.matrices.append((entry.name, quantized.matrix))
+      let entry = plan[map.place]
+      let (matrix, loss, notes) = try quantize(entry, prepared, index)
+      group.matrices.append((entry.name, matrix))
       group.reports.append(
         MatrixReport(
-          name: entry.name, steps: entry.summary, storage: quantized.matrix.summary,
-          bytes: quantized.matrix.byteCount, weights: map.weight.rows * map.weight.columns, loss: loss,
-          notes: quantized.notes.map(\.description), seconds: (clock.now - began + share) / .seconds(1)))
+          name: entry.name, steps: entry.summary, storage: matrix.summary, bytes: matrix.byteCount,
+          weights: map.weight.rows * map.weight.columns, loss: loss, notes: notes,
+          seconds: (clock.now - began + share) / .seconds(1)))
     }
   }
 
-  /// The relative loss of rounding to nearest with the same bits and groups.
-  private func rounding(_ weight: Matrix, _ options: QuantizationOptions, _ statistics: InputStatistics)
-    -> Double?
+  /// Runs the preparing steps.
+  private func prepare(_ maps: [Linear], _ statistics: InputStatistics?, folds: Bool) throws -> Preparation {
+    let weights = maps.map { $0.weight.decoded(on: pool) }
+    var prepared = Preparation(weights: Weights(weights: weights, statistics: statistics))
+    let entry = plan[maps[0].place]
+    for step in entry.transforms {
+      guard case .transform(let method) = step.method else { continue }
+      guard
+        let transform = try method.transform(
+          prepared.weights.weights, step.needsCalibration ? prepared.weights.statistics : nil,
+          options: step.options, quantizer: entry.quantizer!.options, on: pool)
+      else {
+        prepared.notes.append("was not prepared by \(method.name), which leaves this input as it is")
+        continue
+      }
+      prepared.weights = prepared.weights.behind(transform, on: pool)
+      if folds, prepared.chain.isEmpty, prepared.folded == nil, case .scale(let scales) = transform {
+        prepared.folded = scales.array(of: UInt16.self).map { Half.decode(UInt16(littleEndian: $0)) }
+        prepared.reference = prepared.weights
+      } else {
+        prepared.chain.append(transform)
+      }
+    }
+    return prepared
+  }
+
+  /// Quantizes one of the prepared weights, and measures its loss where calibration saw the input.
+  private func quantize(_ entry: Plan.Entry, _ prepared: Preparation, _ index: Int) throws
+    -> (matrix: StoredMatrix, loss: Double?, notes: [String])
   {
+    guard case .quantizer(let method)? = entry.quantizer?.method, let options = entry.quantizer?.options
+    else { preconditionFailure("a matrix without a quantizer") }
+    var quantized: QuantizedMatrix
+    do {
+      quantized = try method.quantize(
+        prepared.weights.weights[index], entry.needsCalibration ? prepared.weights.statistics : nil,
+        options: options, on: pool)
+    } catch {
+      throw CompressionError(matrix: entry.name, error)
+    }
+    let matrix = prepared.chain.reversed().reduce(quantized.matrix) { .transformed(Transformed($1, $0)) }
+    let weight = prepared.reference.weights[index]
+    let loss = prepared.reference.statistics.map { seen in
+      let loss = seen.relativeLoss(of: matrix.decoded(on: pool), to: weight, on: pool)
+      if entry.needsCalibration, let rounding = rounding(weight, method, options, seen), loss > rounding {
+        quantized.notes.append(.worseThanRounding(loss: loss, rounding: rounding))
+      }
+      return loss
+    }
+    return (matrix, loss, prepared.notes + quantized.notes.map(\.description))
+  }
+
+  /// The relative loss of rounding to nearest with the same bits and groups; nil where bits are not those of a weight.
+  private func rounding(
+    _ weight: Matrix, _ method: QuantizationMethod, _ options: QuantizationOptions,
+    _ statistics: InputStatistics
+  ) -> Double? {
+    if method.options.contains(.dimension) { return nil }
     let method = QuantizationMethod.named("rtn")!
     let plain = QuantizationOptions(
       bits: options.bits, groupSize: options.groupSize, symmetric: options.symmetric)
@@ -101,25 +118,31 @@ struct GroupCompressor {
     return statistics.relativeLoss(of: stored.decoded(on: pool), to: weight, on: pool)
   }
 
-  private static func finite(_ weight: Matrix, _ name: String) throws -> Matrix {
-    if let index = weight.values.firstIndex(where: { !$0.isFinite }) {
-      throw CompressionError(
-        matrix: name, QuantizationError.notFinite(row: index / weight.columns, column: index % weight.columns)
-      )
-    }
-    return weight
-  }
-
   /// Weights and what they see, behind some transforms.
-  private struct Prepared {
+  private struct Weights {
     var weights: [Matrix]
     var statistics: InputStatistics?
 
-    func behind(_ transform: InputTransform, on pool: ThreadPool) -> Prepared {
-      Prepared(
+    func behind(_ transform: InputTransform, on pool: ThreadPool) -> Weights {
+      Weights(
         weights: weights.map { transform.behind($0, on: pool) },
         statistics: statistics?.transformed(by: transform, on: pool))
     }
+  }
+
+  /// What preparing steps made.
+  private struct Preparation {
+    /// What is quantized.
+    var weights: Weights
+    /// What stored matrices decode to: the weights, behind a scaling that became the norm's.
+    var reference: Weights
+    /// The transforms that are stored with the matrices.
+    var chain: [InputTransform] = []
+    /// The scaling that becomes the norm's.
+    var folded: [Float]?
+    var notes: [String] = []
+
+    init(weights: Weights) { (self.weights, reference) = (weights, weights) }
   }
 }
 

@@ -5,7 +5,7 @@ import PithJSON
 import PithTensors
 import PithWeights
 
-/// What an output depends on, which the number of threads is not: recorded beside unfinished work and in the report card.
+/// What an output depends on: recorded in the report card, and what identifies it beside unfinished work.
 struct Job {
   let recipe: Recipe
   let model: JSONValue
@@ -22,8 +22,15 @@ struct Job {
     ]
   }
 
-  var json: JSONValue {
-    ["format": 1, "recipe": recipe.json, "model": model, "calibration": calibration?.json ?? .null]
+  /// What must be the same for unfinished work to go on. The number of threads changes nothing, and nor do the names of
+  /// files, since digests say what is in them.
+  var key: JSONValue {
+    var text = calibration?.json
+    text?["source"] = nil
+    return [
+      "pith": .string(PithVersion.current), "format": 2, "recipe": recipe.json,
+      "model": model["sha256"] ?? .null, "calibration": text ?? .null,
+    ]
   }
 
   /// A digest of all names and shapes, all vectors, and samples of all matrices.

@@ -12,7 +12,8 @@ final class Workspace {
   private let folder: String
   private let overwrite: Bool
   private var lock: Int32 = -1
-  private var isKept: Bool
+  /// Whether the folder outlives this run.
+  private(set) var isKept: Bool
 
   /// Begins or continues work.
   ///
@@ -23,20 +24,14 @@ final class Workspace {
   /// - Throws: `CheckpointError` if the output exists and may not be replaced, another process is at it, there is
   ///   unfinished work of which it is not clear what to do with, or it is that of another job.
   init(_ output: String, job: JSONValue, resumes: Bool, overwrite: Bool) throws {
-    var output = output
-    while output.count > 1, output.hasSuffix("/") { output.removeLast() }
+    let output = Self.withoutSlashes(output)
     self.output = output
     self.overwrite = overwrite
-    let url = URL(filePath: output)
-    folder = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial").path
+    folder = Self.folder(of: output)
     let isNew = !FileManager.default.fileExists(atPath: folder)
     isKept = !isNew
     if isNew { try StagedFolder.check(output, overwrite: overwrite) }
-    if mkdir(folder, 0o777) != 0, errno != EEXIST {
-      throw CheckpointError.cannotCreate(
-        path: output, fault: String(cString: strerror(errno)).lowercased(),
-        mend: "choose a place that can be written to")
-    }
+    if mkdir(folder, 0o777) != 0, errno != EEXIST { throw Self.cannotWrite(output) }
     lock = open(folder + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       isKept = true
@@ -53,6 +48,53 @@ final class Workspace {
     try settle(job, resumes: resumes)
   }
 
+  /// Finds what would keep work from beginning, and changes nothing.
+  ///
+  /// - Throws: `CheckpointError` as `init` does; that unfinished work is of another job, only `init` can know.
+  static func check(_ output: String, resumes: Bool, overwrite: Bool) throws(CheckpointError) {
+    let output = withoutSlashes(output)
+    let folder = folder(of: output)
+    let done = doneFiles(folder)
+    // What a finished run left beside its output goes when the workspace is opened, which refuses then.
+    if resumes, !overwrite, FileManager.default.fileExists(atPath: folder),
+      FileManager.default.fileExists(atPath: output)
+    {
+      return
+    }
+    try StagedFolder.check(output, overwrite: overwrite)
+    if !done.isEmpty, !resumes, !overwrite { throw unfinished(output, done.count) }
+    let parent = URL(filePath: folder).deletingLastPathComponent().path
+    if access(parent, W_OK) != 0 { throw cannotWrite(output) }
+  }
+
+  private static func withoutSlashes(_ output: String) -> String {
+    var output = output
+    while output.count > 1, output.hasSuffix("/") { output.removeLast() }
+    return output
+  }
+
+  private static func folder(of output: String) -> String {
+    let url = URL(filePath: output)
+    return url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial").path
+  }
+
+  private static func doneFiles(_ folder: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(suffix) }
+  }
+
+  private static func cannotWrite(_ output: String) -> CheckpointError {
+    .cannotCreate(
+      path: output, fault: String(cString: strerror(errno)).lowercased(),
+      mend: "choose a place that can be written to")
+  }
+
+  private static func unfinished(_ output: String, _ count: Int) -> CheckpointError {
+    .cannotCreate(
+      path: output,
+      fault: "unfinished work on it lies beside it (\(count) groups of matrices are done)",
+      mend: "pass --resume to go on with it, or --force to begin anew")
+  }
+
   deinit {
     if !isKept { try? FileManager.default.removeItem(atPath: folder) }
     if lock >= 0 { close(lock) }
@@ -62,8 +104,11 @@ final class Workspace {
   private func settle(_ job: JSONValue, resumes: Bool) throws {
     let path = folder + "/job.json"
     let known = FileManager.default.contents(atPath: path)
-    let doneFiles = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
-      $0.hasSuffix(Self.suffix)
+    let doneFiles = Self.doneFiles(folder)
+    // A run that was killed in the midst of writing leaves half a file.
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder)
+    where file.hasSuffix(".unfinished") {
+      try FileManager.default.removeItem(atPath: folder + "/" + file)
     }
     if let known, !doneFiles.isEmpty {
       isKept = true
@@ -71,12 +116,7 @@ final class Workspace {
         try compare(job, known)
         return
       }
-      guard overwrite else {
-        throw CheckpointError.cannotCreate(
-          path: output,
-          fault: "unfinished work on it lies beside it (\(doneFiles.count) groups of matrices are done)",
-          mend: "pass --resume to go on with it, or --force to begin anew")
-      }
+      guard overwrite else { throw Self.unfinished(output, doneFiles.count) }
     }
     for file in doneFiles { try FileManager.default.removeItem(atPath: folder + "/" + file) }
     do { try Data(job.serialized(.pretty)).write(to: URL(filePath: path), options: .atomic) } catch {
@@ -93,16 +133,10 @@ final class Workspace {
       throw CheckpointError.badData(
         path: folder + "/job.json", fault: "it is damaged", mend: "pass --force to begin anew")
     }
-    let before = JSONValue(json)
-    guard case .object(let members) = job else { return }
-    let different = members.filter { before[$0.name]?.text() != $0.value.text() }.map(\.name)
-    guard different.isEmpty else {
-      throw CheckpointError.cannotCreate(
-        path: output,
-        fault:
-          "the unfinished work beside it was begun with another \(different.joined(separator: " and another "))",
-        mend: "resume with the same, or pass --force without --resume to begin anew")
-    }
+    guard let difference = JobDifference.text(job, JSONValue(json)) else { return }
+    throw CheckpointError.cannotCreate(
+      path: output, fault: "the unfinished work beside it was begun otherwise (\(difference))",
+      mend: "resume with the same, or pass --force without --resume to begin anew")
   }
 
   /// The folder that the output will be in.

@@ -26,6 +26,9 @@ extension Recipe {
         throw .syntax("'\(key.string ?? "?")' is no key of a recipe: use 'steps' and 'embedding-bits'.")
       }
     }
+    guard mapping["steps"] != nil || mapping["embedding-bits"] != nil else {
+      throw .syntax("it has no 'steps': give it at least one with a method.")
+    }
     try self.init(steps: steps, embeddingBits: embeddingBits)
   }
 
@@ -94,6 +97,8 @@ extension Recipe {
 
   /// The parser's reason without its excerpt.
   private static func reason(_ error: any Error) -> String {
-    "\(error)".split(separator: "\n").first.map(String.init) ?? "unreadable"
+    var reason = "\(error)".split(separator: "\n").first.map(String.init) ?? "unreadable"
+    while reason.hasSuffix(".") { reason.removeLast() }
+    return reason
   }
 }

@@ -161,6 +161,8 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
   case matchesNothing(Int, String)
   /// A step needs a text, and none was given.
   case needsCalibration(String)
+  /// The calibration has no tokens.
+  case emptyCalibration(source: String)
 
   /// The sentence.
   public var description: String {
@@ -177,6 +179,8 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
       "Step \(index) of the recipe matches no matrix of the model (\(layers)): see the names with pith inspect."
     case .needsCalibration(let method):
       "\(method) needs calibration: give it a text with --calibration FILE, or --calibration self."
+    case .emptyCalibration(let source):
+      "The calibration '\(source)' has no tokens, so it shows nothing: give it a longer text."
     }
   }
 }

@@ -70,7 +70,9 @@ public struct Explanation: Sendable {
     let parts =
       observes
       ? 8 * 4096 * (layers.map { max($0.entry.rows, $0.entry.columns) }.max() ?? 0) * 4 : 0
-    peakMemory = rows + parts + widest * 4 * 4 + 50_000_000
+    // H in both precisions, its factors and what a transform makes of it.
+    let observed = observes ? layers.map(\.entry.columns).max() ?? 0 : 0
+    peakMemory = rows + parts + 6 * observed * observed * 8 + widest * 4 * 4 + 50_000_000
     self.lines = lines
   }
 
@@ -117,7 +119,9 @@ public struct Explanation: Sendable {
         let matrix = try entry.quantized(weight, statistics, on: pool)
         return (matrix, (clock.now - start) / .seconds(1))
       }
-      let (small, large) = (try run(32), try run(64))
+      // A row of OBQ takes as long as many of others; each thread has one at a time.
+      let trial = entry.quantizer?.method.name == "obq" ? pool.threads : 32
+      let (small, large) = (try run(trial), try run(2 * trial))
       storage = large.0.summary
       few = (small.0.rows, small.0.byteCount, small.1)
       more = (large.0.rows, large.0.byteCount, large.1)

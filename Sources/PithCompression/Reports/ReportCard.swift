@@ -26,6 +26,9 @@ public struct ReportCard: Sendable {
   /// Speeds of a decoder.
   public private(set) var speed: GenerationSpeed?
 
+  /// The most memory that the process had resident when all was measured, in bytes.
+  public private(set) var peakMemory: Int?
+
   private let job: Job
   private let threads: Int
 
@@ -49,6 +52,7 @@ public struct ReportCard: Sendable {
   mutating func measure(
     _ folder: String, against original: Model, _ calibration: Calibration?, on pool: ThreadPool, quality: Bool
   ) throws {
+    defer { peakMemory = PeakMemory.bytes }
     switch (try Checkpoint(path: folder).model(), original) {
     case (.decoder(let decoder), .decoder(let reference)):
       size = ModelSize(decoder)
@@ -87,29 +91,15 @@ public struct ReportCard: Sendable {
   /// The card's document.
   public var json: JSONValue {
     var json: JSONValue = [
-      "format": 1, "recipe": job.recipe.json, "model": job.model,
-      "calibration": job.calibration?.json ?? .null,
-      "threads": .int(threads), "size_bytes": .int(size.bytes), "parameters": .int(size.parameters),
-      "bits_per_weight_model": .double(size.bitsPerWeightOfModel),
+      "format": 1, "pith": .string(PithVersion.current), "recipe": job.recipe.json, "model": job.model,
+      "calibration": job.calibration?.json ?? .null, "threads": .int(threads),
     ]
-    if let bits = size.bitsPerWeight { json["bits_per_weight"] = .double(bits) }
-    if let quality {
-      json["perplexity"] = .double(quality.perplexity)
-      if let original = originalPerplexity { json["perplexity_original"] = .double(original) }
-      if let divergence = quality.klDivergence { json["kl_divergence"] = .double(divergence) }
-      if let agreement = quality.top1Agreement { json["top1_agreement"] = .double(agreement) }
-    }
+    json.add(size)
+    if let quality { json.add(quality) }
+    if let originalPerplexity { json["perplexity_original"] = .double(originalPerplexity) }
     if let cosine { json["cosine"] = .double(cosine) }
-    if let speed {
-      json["prefill_tokens_per_second"] = .double(speed.prefillTokensPerSecond)
-      json["decode_tokens_per_second"] = .double(speed.decodeTokensPerSecond)
-      json["latency_ms"] = [
-        "p50": .double(speed.latency.milliseconds(percentile: 50)),
-        "p90": .double(speed.latency.milliseconds(percentile: 90)),
-        "p99": .double(speed.latency.milliseconds(percentile: 99)),
-        "max": .double(speed.latency.maxMilliseconds),
-      ]
-    }
+    if let speed { json.add(speed) }
+    if let peakMemory { json["peak_memory_bytes"] = .int(peakMemory) }
     json["seconds"] = .double(seconds)
     json["matrices_with_notes"] = .int(troubled.count)
     json["matrices"] = .array(matrices.map(\.json))

@@ -32,8 +32,7 @@ public struct AutomaticRecipe: Sendable {
     let lists = table.rows.map(\.choices)
     guard let chosen = MultipleChoiceKnapsack.solve(lists, limit: limit - table.otherBytes) else {
       let smallest = lists.reduce(table.otherBytes) { $0 + $1.map(\.size).min()! }
-      throw TargetError.tooSmall(
-        wanted: Self.megabytes(limit), smallest: Self.megabytes(smallest))
+      throw TargetError.tooSmall(bytes: limit, smallest: smallest)
     }
     try self.init(table, chosen)
   }
@@ -49,11 +48,11 @@ public struct AutomaticRecipe: Sendable {
         layers.map(\.choices), limit: Int(limit * Double(weights) / 8))
     else {
       let smallest = layers.reduce(0) { $0 + $1.choices.map(\.size).min()! }
-      throw TargetError.tooSmall(
-        wanted: "\(limit) bits per weight", smallest: "\(Double(smallest * 800 / weights) / 100)")
+      throw TargetError.tooSmall(bits: limit, smallestBytes: smallest, weights: weights)
     }
     var all = chosen[...]
-    try self.init(table, table.rows.map { $0.place.layer == nil ? $0.choices.count - 1 : all.removeFirst() })
+    let eightBits = table.candidates.embeddings.firstIndex { $0.steps.last!.options.bits == 8 }!
+    try self.init(table, table.rows.map { $0.place.layer == nil ? eightBits : all.removeFirst() })
   }
 
   private init(_ table: SensitivityTable, _ chosen: [Int]) throws {
@@ -79,6 +78,4 @@ public struct AutomaticRecipe: Sendable {
     }
     recipe = try Recipe(steps: steps)
   }
-
-  private static func megabytes(_ bytes: Int) -> String { "\(Double(bytes / 10_000) / 100) MB" }
 }

@@ -17,7 +17,7 @@ struct Candidate: Sendable {
     scalar(bits: 2, groupSize: 64), additive(bits: 8, dimension: 6), additive(bits: 6, dimension: 4),
     scalar(bits: 3, groupSize: 64), additive(bits: 7, dimension: 4),
     scalar(bits: 4, groupSize: 128), scalar(bits: 4, groupSize: 64), scalar(bits: 5, groupSize: 64),
-    scalar(bits: 6, groupSize: 64), scalar(bits: 8, groupSize: 64),
+    scalar(bits: 6, groupSize: 64), scalar(bits: 8, groupSize: 64), half(LayerSelection()),
   ]
 
   private static func scalar(bits: Int, groupSize: Int) -> Candidate {
@@ -41,15 +41,21 @@ struct Candidate: Sendable {
       steps: [Recipe.Step(.quantizer(method), options: options)])
   }
 
-  /// The candidates for embeddings and output heads.
-  static let embeddings: [Candidate] = [4, 5, 6, 8].map { bits in
-    Candidate(
-      name: "rtn \(bits) bits, groups of 64",
-      steps: [
-        Recipe.Step(
-          .quantizer(.named("rtn")!),
-          options: QuantizationOptions(bits: bits, groupSize: 64, rangeSearch: .squaredError),
-          layers: LayerSelection(roles: [.embedding, .head]))
-      ])
+  /// What is left where eight bits are not enough.
+  private static func half(_ layers: LayerSelection) -> Candidate {
+    Candidate(name: "float16", steps: [Recipe.Step(.quantizer(.named("float16")!), layers: layers)])
   }
+
+  /// The candidates for embeddings and output heads, from the smallest to the largest.
+  static let embeddings: [Candidate] =
+    [4, 5, 6, 8].map { bits in
+      Candidate(
+        name: "rtn \(bits) bits, groups of 64",
+        steps: [
+          Recipe.Step(
+            .quantizer(.named("rtn")!),
+            options: QuantizationOptions(bits: bits, groupSize: 64, rangeSearch: .squaredError),
+            layers: LayerSelection(roles: [.embedding, .head]))
+        ])
+    } + [half(LayerSelection(roles: [.embedding, .head]))]
 }

@@ -41,10 +41,13 @@ public struct Search {
   public func table(
     cache: String? = nil, progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> SensitivityTable {
-    let candidates = (layers: Candidate.layers, embeddings: Candidate.embeddings)
+    // A model that came packed must not grow.
+    let isPacked = contents.maps.allSatisfy { $0.map.weight.bitsPerWeight < 16 }
+    let offered = { (all: [Candidate]) in all.filter { !isPacked || !$0.isHalf } }
+    let candidates = (layers: offered(Candidate.layers), embeddings: offered(Candidate.embeddings))
     let job = Job(source, contents, try Recipe(steps: candidates.layers[0].steps), calibration)
     let names = (candidates.layers + candidates.embeddings).map { JSONValue.string($0.name) }
-    let key: JSONValue = ["job": job.json, "candidates": .array(names)]
+    let key: JSONValue = ["job": job.key, "candidates": .array(names)]
     if let cache, let known = try? SensitivityTable(cache, key: key, contents, candidates) { return known }
     let measurement = SensitivityMeasurement(
       decoder: decoder, contents: contents, candidates: candidates, pool: pool)

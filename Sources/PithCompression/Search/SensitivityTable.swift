@@ -31,6 +31,18 @@ public struct SensitivityTable: Sendable {
   /// The candidates of matrices in layers, and those of embeddings and heads.
   let candidates: (layers: [Candidate], embeddings: [Candidate])
 
+  /// Whether a target allows more than the largest candidates take.
+  public func isExceeded(by target: Target) -> Bool {
+    func largest(_ rows: [Row]) -> Int { rows.reduce(0) { $0 + $1.choices.map(\.size).max()! } }
+    switch target {
+    case .size(let bytes): return largest(rows) + otherBytes < bytes
+    case .bitsPerWeight(let bits):
+      let layers = rows.filter { $0.place.layer != nil }
+      return Double(largest(layers) * 8) < bits * Double(layers.reduce(0) { $0 + $1.weights })
+    case .perplexityIncrease: return false
+    }
+  }
+
   /// The candidates of a row.
   func candidates(of row: Row) -> [Candidate] {
     row.place.layer == nil ? candidates.embeddings : candidates.layers
@@ -52,6 +64,7 @@ struct SensitivityMeasurement {
     _ calibration: Calibration, memory: Int, folder: String,
     progress: @escaping (_ done: Int, _ total: Int) -> Void
   ) throws -> SensitivityTable {
+    for (name, map) in contents.maps { try map.weight.checkFinite(name, on: pool) }
     let windows = Array((calibration.heldOut + calibration.sequences).prefix(Self.probeWindows))
     let probe = DivergenceProbe(decoder, windows: windows, pool: pool)
     var count = 0
@@ -172,9 +185,13 @@ extension Candidate {
   /// Whether its codes are found by a search that takes seconds for a matrix.
   var isSlow: Bool { steps.last!.method.name == "aq" }
 
+  /// Whether weights stay numbers of 16 bits.
+  var isHalf: Bool { steps.last!.method.name == "float16" }
+
   /// The bytes of a matrix in the candidate's storage.
   func bytes(rows: Int, columns: Int) -> Int {
     let options = steps.last!.options
+    if isHalf { return rows * columns * 2 }
     if isSlow {
       let layout = VectorCodebook.Layout(
         dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)

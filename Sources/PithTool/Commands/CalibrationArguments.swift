@@ -16,8 +16,8 @@ struct CalibrationArguments: ParsableArguments {
   @Option(help: "Tokens per window.")
   var calibrationWindow = Calibration.defaultWindow
 
-  @Option(help: "Which windows are drawn, and where random numbers of methods start.")
-  var seed: UInt64 = 0
+  @Option(help: "Which windows are drawn, and where random numbers of methods start (default: 0).")
+  var seed: UInt64?
 
   func validate() throws {
     if calibrationTokens < 1 { throw ValidationError("--calibration-tokens must be at least 1.") }
@@ -35,19 +35,25 @@ struct CalibrationArguments: ParsableArguments {
         throw Failure.usage("--calibration self: an encoder writes no text; give it a file.")
       }
       let window = min(calibrationWindow, decoder.configuration.contextLength)
-      let progress = Progress("write calibration text", total: max(1, calibrationTokens / window))
-      // Four more, to measure on.
+      // At least one to read, and four more to measure on.
+      let tokens = max(calibrationTokens, window) + 4 * window
+      let progress = Progress("write calibration text", total: tokens / window)
       let sequences = SelfCalibration.sequences(
-        decoder, tokens: calibrationTokens + 4 * window, window: window, seed: seed, pool: pool
+        decoder, tokens: tokens, window: window, seed: seed ?? 0, pool: pool
       ) { done, _ in progress.update(done) }
       return Calibration(
         sequences: Array(sequences.dropLast(4)), heldOut: Array(sequences.suffix(4)), source: "self",
-        seed: seed)
+        seed: seed ?? 0)
     }
     let documents = try CalibrationText.documents(of: try readText(text, for: "--calibration"), named: text)
     return try Calibration(
       documents: documents, source: text, tokenizer: try source.tokenizer(), model: model,
       tokens: calibrationTokens,
-      window: calibrationWindow, seed: seed)
+      window: calibrationWindow, seed: seed ?? 0)
+  }
+
+  /// Finds a file that cannot be read.
+  func checkFile() throws {
+    if let text, text != "self" { _ = try readText(text, for: "--calibration") }
   }
 }

@@ -81,12 +81,25 @@ struct Compress: ParsableCommand {
     if goal.isGiven, !options.isEmpty { throw ValidationError("Options of methods go with --method.") }
     if recipe != nil, !options.isEmpty { throw ValidationError("Options of methods belong in the recipe.") }
     if recipe != nil, embeddingBits != nil { throw ValidationError("embedding-bits belongs in the recipe.") }
-    if Format.bytes(memory) == nil { throw ValidationError("--memory must be a size such as 500MB or 2GB.") }
+    if goal.hasTarget, embeddingBits != nil {
+      throw ValidationError("A target chooses the bits of embeddings too: leave out --embedding-bits.")
+    }
+    if goal.maxPerplexityIncrease != nil, skipMeasuring {
+      throw ValidationError("--max-perplexity-increase must measure: leave out --skip-measuring.")
+    }
+    if recipe != nil, calibration.seed != nil, calibration.text == nil {
+      throw ValidationError(
+        "--seed draws calibration text here, and there is none: a step's seed belongs in the recipe.")
+    }
+    if output.isEmpty { throw ValidationError("--output must name the folder that is written.") }
+    if Format.bytes(memory) == nil {
+      throw ValidationError("--memory must be a size with its unit, such as 500MB or 2GiB.")
+    }
   }
 
   func run() throws {
     let target = try goal.target
-    let recipe = try goal.effort?.recipe ?? readRecipe()
+    let recipe = try goal.effort?.recipe(embeddingBits: chosenEmbeddingBits) ?? readRecipe()
     let source = try Checkpoint(path: model.model)
     let pool = ThreadPool(threads: model.threads ?? ThreadPool.availableCores)
     if let target {
@@ -94,15 +107,28 @@ struct Compress: ParsableCommand {
       return
     }
     if explain {
+      try Compression.preflight(recipe, source, to: nil, settings, on: pool)
+      try calibration.checkFile()
       let explanation = try Explanation(
         recipe, source, tokens: calibration.calibrationTokens, memory: Format.bytes(memory)!, on: pool)
       show(explanation)
       return
     }
-    let text = try calibration.load(
-      source, pool, writingItself: goal.effort != nil && recipe.needsCalibration)
-    report(try compress(recipe, source, text, Compression.Settings(measures: !skipMeasuring), pool))
+    let writesItself = goal.effort != nil && recipe.needsCalibration
+    if calibration.text != nil || writesItself {
+      try Compression.preflight(recipe, source, to: output, settings, on: pool)
+    }
+    let text = try calibration.load(source, pool, writingItself: writesItself)
+    report(try compress(recipe, source, text, settings, pool))
   }
+
+  /// What the compression is told by flags.
+  var settings: Compression.Settings {
+    Compression.Settings(overwrite: force, resumes: resume, measures: !skipMeasuring)
+  }
+
+  /// Bits of embeddings; nil to leave them as they are.
+  private var chosenEmbeddingBits: Int? { embeddingBits == 0 ? nil : embeddingBits ?? 8 }
 
   /// Compresses with a progress bar.
   func compress(
@@ -110,8 +136,6 @@ struct Compress: ParsableCommand {
     _ pool: ThreadPool
   ) throws -> ReportCard {
     let compression = try Compression(recipe, calibration: text, memory: Format.bytes(memory)!)
-    var settings = settings
-    (settings.overwrite, settings.resumes) = (force, resume)
     var progress: Progress?
     return try compression.run(source, to: output, settings, on: pool) { done, total in
       if progress == nil { progress = Progress("compress", total: total) }
@@ -128,10 +152,10 @@ struct Compress: ParsableCommand {
       throw Failure.usage("--method \(name) is not one that Pith knows; choose one of \(known).")
     }
     let seeded =
-      method.options.contains(.seed) ? [(QuantizationOptions.Name.seed, "\(calibration.seed)")] : []
+      method.options.contains(.seed) ? [(QuantizationOptions.Name.seed, "\(calibration.seed ?? 0)")] : []
     return try Recipe(
       method: method, options: options.given + seeded,
-      embeddingBits: embeddingBits == 0 ? nil : embeddingBits ?? 8)
+      embeddingBits: chosenEmbeddingBits)
   }
 
   /// Says what was made.
@@ -139,7 +163,6 @@ struct Compress: ParsableCommand {
     if model.json {
       var report = card.json
       report["output"] = .string(output)
-      report["peak_memory_bytes"] = .int(PeakMemory.bytes)
       Output.json(report)
       return
     }

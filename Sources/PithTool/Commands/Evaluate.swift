@@ -96,6 +96,11 @@ struct Evaluate: ParsableCommand {
             + "compare models of one family.")
       }
     }
+    let context = language.decoder.configuration.contextLength
+    guard window <= context else {
+      throw Failure.usage(
+        "--window \(window) is above the model's context of \(context): choose a smaller one.")
+    }
     let tokens = language.tokenizer.encode(try readText(path, for: "--text"), addingSpecialTokens: false)
     guard tokens.count >= 2 else {
       throw Failure.data("\(path): the text has fewer than two tokens; give a longer one.")

@@ -27,22 +27,24 @@ struct GoalArguments: ParsableArguments {
     case ton
   }
 
-  var isGiven: Bool {
-    effort != nil || targetSize != nil || targetBits != nil || maxPerplexityIncrease != nil
-  }
+  var isGiven: Bool { effort != nil || hasTarget }
+
+  var hasTarget: Bool { targetSize != nil || targetBits != nil || maxPerplexityIncrease != nil }
 
   func validate() throws {
     if [targetSize != nil, targetBits != nil, maxPerplexityIncrease != nil].filter({ $0 }).count > 1 {
       throw ValidationError("Give one target.")
     }
     if let targetSize, Format.bytes(targetSize) == nil {
-      throw ValidationError("--target-size must be a size such as 60MB.")
+      throw ValidationError("--target-size must be a size with its unit, such as 60MB, 700kB or 1.5GiB.")
     }
     if let targetBits, !(targetBits > 0 && targetBits <= 16) {
       throw ValidationError("--target-bits must be above 0 and at most 16.")
     }
     if let text = maxPerplexityIncrease, Format.share(text) == nil {
-      throw ValidationError("--max-perplexity-increase must be a share such as 5% or 0.05.")
+      throw ValidationError(
+        "--max-perplexity-increase must be a share such as 5% or 0.05; from 100% on, write it with a percent sign."
+      )
     }
   }
 
@@ -71,20 +73,18 @@ extension GoalArguments.Effort {
       + "most at 2 and 3 bits. It needs training, which is not there yet: use --effort some.")
 
   /// The recipe of an effort.
-  var recipe: Recipe {
-    get throws {
-      switch self {
-      case .none: return try Recipe(method: .named("nf4")!, options: [(.doubleQuantization, "true")])
-      case .some:
-        return try Recipe(steps: [
-          Recipe.Step(.named("rotate")!),
-          Recipe.Step(
-            .named("gptq")!,
-            options: QuantizationOptions(
-              bits: 4, groupSize: 64, rangeSearch: .squaredError, actOrder: .static)),
-        ])
-      case .ton: throw Self.notYet
-      }
+  func recipe(embeddingBits: Int?) throws -> Recipe {
+    switch self {
+    case .none:
+      return try Recipe(
+        method: .named("nf4")!, options: [(.doubleQuantization, "true")], embeddingBits: embeddingBits)
+    case .some:
+      let options = QuantizationOptions(
+        bits: 4, groupSize: 64, rangeSearch: .squaredError, actOrder: .static)
+      return try Recipe(
+        steps: [Recipe.Step(.named("rotate")!), Recipe.Step(.named("gptq")!, options: options)],
+        embeddingBits: embeddingBits)
+    case .ton: throw Self.notYet
     }
   }
 }

@@ -10,12 +10,18 @@ struct TargetCompression {
   let pool: ThreadPool
 
   func meet(_ target: Target) throws {
+    try Compression.preflight(
+      nil, source, to: command.explain ? nil : command.output, command.settings, on: pool)
+    try target.check(source)
     guard let text = try command.calibration.load(source, pool, writingItself: true) else { return }
+    if case .perplexityIncrease = target, text.heldOut.isEmpty {
+      throw Failure.data(
+        "--max-perplexity-increase needs text to measure on: give a longer --calibration, or fewer --calibration-tokens."
+      )
+    }
     let search = try Search(source, calibration: text, memory: Format.bytes(command.memory)!, on: pool)
-    let place = URL(filePath: command.output)
-    let cache = place.deletingLastPathComponent().appending(path: ".\(place.lastPathComponent).search.json")
-      .path
     var progress: Progress?
+    let cache = path(of: "search")
     let table = try search.table(cache: cache) { done, total in
       if progress == nil { progress = Progress("measure", total: total) }
       progress?.update(done)
@@ -27,37 +33,60 @@ struct TargetCompression {
     if case .perplexityIncrease(let increase) = target {
       command.report(try meet(perplexityIncrease: increase, search, table, text))
     } else {
-      let recipe = try search.recipe(table, for: target).recipe
-      let settings = Compression.Settings(measures: !command.skipMeasuring)
-      command.report(try command.compress(recipe, source, text, settings, pool))
+      let choice = try search.recipe(table, for: target)
+      if table.isExceeded(by: target) {
+        Output.say("note: the largest storages that are offered are smaller than the target allows")
+      }
+      command.report(try command.compress(choice.recipe, source, text, command.settings, pool))
     }
     try? FileManager.default.removeItem(atPath: cache)
+  }
+
+  /// A file beside the output that is there until all is done.
+  private func path(of kind: String) -> String {
+    let place = URL(filePath: command.output)
+    return place.deletingLastPathComponent().appending(path: ".\(place.lastPathComponent).\(kind).json").path
   }
 
   /// Compresses until what was measured is within the increase; each time the estimate may use up less.
   private func meet(
     perplexityIncrease increase: Double, _ search: Search, _ table: SensitivityTable, _ text: Calibration
   ) throws -> ReportCard {
-    guard !text.heldOut.isEmpty else {
-      throw Failure.data(
-        "--max-perplexity-increase needs text to measure on: give a longer --calibration, or fewer --calibration-tokens."
-      )
-    }
-    var share = 1.0
+    let tried = TriedShare(path: path(of: "share"), increase: increase)
+    var share = command.resume ? tried.known ?? 1 : 1
+    var last: String?
+    var least = Double.infinity
     for _ in 0..<5 {
-      let recipe = try search.recipe(table, for: .perplexityIncrease(increase), share: share).recipe
-      let settings = Compression.Settings(accepts: { $0.perplexityIncrease ?? .infinity <= increase })
-      let card = try command.compress(recipe, source, text, settings, pool)
-      guard let measured = card.perplexityIncrease, measured > increase else { return card }
+      var choice = try search.recipe(table, for: .perplexityIncrease(increase), share: share)
+      // The same recipe would give the same model.
+      while choice.recipe.json.text() == last, share > Self.leastShare {
+        share /= 2
+        choice = try search.recipe(table, for: .perplexityIncrease(increase), share: share)
+      }
+      if choice.recipe.json.text() == last { break }
+      last = choice.recipe.json.text()
+      tried.keep(share)
+      var settings = command.settings
+      settings.accepts = { $0.perplexityIncrease ?? .infinity <= increase }
+      let card = try command.compress(choice.recipe, source, text, settings, pool)
+      guard let measured = card.perplexityIncrease, measured > increase else {
+        tried.remove()
+        return card
+      }
       Output.say(
         "the perplexity rose by \(Format.percent(measured)), which is above \(Format.percent(increase)): a larger model is tried"
       )
+      least = min(least, measured)
       share *= min(0.9, 0.95 * log(1 + increase) / log(1 + measured))
     }
+    tried.remove()
     throw Failure.data(
-      "--max-perplexity-increase \(Format.percent(increase)) was not reached: allow more, or use --method rtn --bits 8."
+      "--max-perplexity-increase \(Format.percent(increase)) was not reached: the smallest increase was \(Format.percent(least)); allow more."
     )
   }
+
+  /// Below this share, what is allowed is less than estimates are worth.
+  private static let leastShare = 1e-3
 
   private func show(_ choice: AutomaticRecipe) {
     if command.model.json {

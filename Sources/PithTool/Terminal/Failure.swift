@@ -31,10 +31,27 @@ struct Failure: Error {
     case let error as CompressionError: failure = .data(error.description)
     case let error as TokenizerError: failure = .data(error.description)
     case let error as ChatTemplateError: failure = .data(error.description)
-    default: command.exit(withError: error)
+    default:
+      let code = command.exitCode(for: error)
+      // Help and version are no faults.
+      guard !code.isSuccess else { command.exit(withError: error) }
+      failure = Failure(sentence: sentence(command.message(for: error)), code: code.rawValue)
     }
     Output.say("pith: \(failure.sentence)")
     Foundation.exit(failure.code)
+  }
+}
+
+extension Failure {
+  /// What the parser says, as one sentence on one line.
+  private static func sentence(_ message: String) -> String {
+    var sentence = message.split(separator: "\n").joined(separator: " ")
+    while sentence.hasSuffix(".") { sentence.removeLast() }
+    // A value such as -3 looks like an option to the parser.
+    if sentence.hasPrefix("Missing value for") {
+      sentence += "; one that begins with a dash is written with an equals sign, as in --option=-1"
+    }
+    return sentence + "."
   }
 }
 

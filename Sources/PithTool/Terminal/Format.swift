@@ -2,13 +2,22 @@ import Foundation
 
 /// Numbers as people read them.
 enum Format {
-  static func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
+  static func megabytes(_ bytes: Int) -> String {
+    bytes < 1_000_000
+      ? String(format: "%.1f kB", Double(bytes) / 1e3) : String(format: "%.1f MB", Double(bytes) / 1e6)
+  }
   static func number(_ value: Double, _ digits: Int = 2) -> String { String(format: "%.\(digits)f", value) }
-  static func percent(_ share: Double) -> String { String(format: "%.1f%%", share * 100) }
+  static func percent(_ share: Double) -> String {
+    // A small share is not none.
+    String(format: share != 0 && abs(share) < 1e-3 ? "%.2g%%" : "%.1f%%", share * 100)
+  }
 
-  /// The bytes of a size such as 60MB, 1.5GB or 700kB; nil if the text is none.
+  /// The bytes of a size such as 60MB, 1.5GB, 700kB or 64MiB; nil if the text is none.
   static func bytes(_ text: String) -> Int? {
-    let units: [(String, Double)] = [("kb", 1e3), ("mb", 1e6), ("gb", 1e9), ("b", 1)]
+    let units: [(String, Double)] = [
+      ("kib", 1024), ("mib", 1_048_576), ("gib", 1_073_741_824), ("kb", 1e3), ("mb", 1e6), ("gb", 1e9),
+      ("b", 1),
+    ]
     let lower = text.lowercased()
     guard let (unit, factor) = units.first(where: { lower.hasSuffix($0.0) }),
       let number = Double(lower.dropLast(unit.count)), number > 0, number * factor < 1e15
@@ -16,10 +25,12 @@ enum Format {
     return Int(number * factor)
   }
 
-  /// A share such as 5% or 0.05; nil if the text is none.
+  /// A share such as 5% or 0.05; nil if the text is none, or a number from 1 on without a percent sign.
   static func share(_ text: String) -> Double? {
-    let number = text.hasSuffix("%") ? Double(text.dropLast()).map { $0 / 100 } : Double(text)
-    return number.flatMap { $0 > 0 && $0 < 100 ? $0 : nil }
+    if text.hasSuffix("%") {
+      return Double(text.dropLast()).flatMap { $0 > 0 && $0 < 10_000 ? $0 / 100 : nil }
+    }
+    return Double(text).flatMap { $0 > 0 && $0 < 1 ? $0 : nil }
   }
 
   /// Seconds or minutes.

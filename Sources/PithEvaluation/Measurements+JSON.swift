@@ -1,16 +1,17 @@
-import PithEvaluation
 import PithJSON
 
-// The members of `--json` documents, named once.
+// The members of documents that say what was measured, named once.
 extension JSONValue {
-  mutating func add(_ size: ModelSize) {
+  /// Adds what a model weighs.
+  public mutating func add(_ size: ModelSize) {
     self["size_bytes"] = .int(size.bytes)
     self["parameters"] = .int(size.parameters)
     if let bits = size.bitsPerWeight { self["bits_per_weight"] = .double(bits) }
     self["bits_per_weight_model"] = .double(size.bitsPerWeightOfModel)
   }
 
-  mutating func add(_ speed: GenerationSpeed) {
+  /// Adds how fast it is.
+  public mutating func add(_ speed: GenerationSpeed) {
     self["prefill_tokens_per_second"] = .double(speed.prefillTokensPerSecond)
     self["decode_tokens_per_second"] = .double(speed.decodeTokensPerSecond)
     self["latency_ms"] = [
@@ -21,7 +22,8 @@ extension JSONValue {
     ]
   }
 
-  mutating func add(_ quality: LanguageQuality) {
+  /// Adds how well it predicts.
+  public mutating func add(_ quality: LanguageQuality) {
     self["perplexity"] = .double(quality.perplexity)
     if let divergence = quality.klDivergence { self["kl_divergence"] = .double(divergence) }
     if let agreement = quality.top1Agreement { self["top1_agreement"] = .double(agreement) }
