@@ -99,6 +99,22 @@ import Testing
     }
   }
 
+  /// The work is not lost because what it is to replace is still there.
+  @Test func aRunThatReplacesAnOutputGoesOnToo() throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (path, yaml) = (folder + "/part", "steps: [{method: gptq, bits: 3}]")
+    _ = try compress("llama-biases", yaml, to: folder + "/whole", calibration())
+    _ = try compress("llama-biases", "steps: [{method: rtn}]", to: path, nil)
+    try interrupted("llama-biases", yaml, to: path, after: 3, overwrite: true)
+    _ = try compress("llama-biases", yaml, to: path, calibration(), .init(resumes: true))
+    #expect(try bytes(path) == bytes(folder + "/whole"))
+    let error = #expect(throws: CheckpointError.self) {
+      try compress("llama-biases", yaml, to: path, calibration(), .init(resumes: true))
+    }
+    #expect(error?.description.contains("it already exists") == true)
+  }
+
   @Test func aResumeOfAnotherJobIsRefusedAndSaysWhatDiffers() throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -267,7 +283,9 @@ import Testing
   }
 
   /// Runs a compression whose process dies after some groups: what is left is what a kill leaves.
-  private func interrupted(_ name: String, _ yaml: String, to path: String, after done: Int) throws {
+  private func interrupted(
+    _ name: String, _ yaml: String, to path: String, after done: Int, overwrite: Bool = false
+  ) throws {
     let copy = folder + "/copy"
     _ = try compress(name, yaml, to: copy, calibration())
     try FileManager.default.removeItem(atPath: copy)
@@ -277,7 +295,7 @@ import Testing
     let contents = ModelContents(model)
     let plan = try Plan(recipe, for: contents)
     let job = Job(checkpoint, contents, recipe, calibration())
-    let workspace = try Workspace(path, job: job.key, resumes: false, overwrite: false)
+    let workspace = try Workspace(path, job: job.key, resumes: false, overwrite: overwrite)
     let run = CompressionRun(
       model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
       progress: { _, _ in })

@@ -26,8 +26,9 @@ final class Workspace {
   init(_ output: String, job: JSONValue, resumes: Bool, overwrite: Bool) throws {
     let output = Self.withoutSlashes(output)
     self.output = output
-    self.overwrite = overwrite
     folder = Self.folder(of: output)
+    let overwrite = overwrite || resumes && Self.replaces(folder)
+    self.overwrite = overwrite
     let isNew = !FileManager.default.fileExists(atPath: folder)
     isKept = !isNew
     if isNew { try StagedFolder.check(output, overwrite: overwrite) }
@@ -54,6 +55,7 @@ final class Workspace {
   static func check(_ output: String, resumes: Bool, overwrite: Bool) throws(CheckpointError) {
     let output = withoutSlashes(output)
     let folder = folder(of: output)
+    let overwrite = overwrite || resumes && replaces(folder)
     let done = doneFiles(folder)
     // What a finished run left beside its output goes when the workspace is opened, which refuses then.
     if resumes, !overwrite, FileManager.default.fileExists(atPath: folder),
@@ -77,6 +79,13 @@ final class Workspace {
     let url = URL(filePath: output)
     return url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).partial").path
   }
+
+  /// Whether the work was begun with leave to replace an output: then it may still do so when it goes on.
+  private static func replaces(_ folder: String) -> Bool {
+    FileManager.default.fileExists(atPath: folder + "/" + leave)
+  }
+
+  private static let leave = "replaces"
 
   private static func doneFiles(_ folder: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(suffix) }
@@ -119,6 +128,10 @@ final class Workspace {
       guard overwrite else { throw Self.unfinished(output, doneFiles.count) }
     }
     for file in doneFiles { try FileManager.default.removeItem(atPath: folder + "/" + file) }
+    try? FileManager.default.removeItem(atPath: folder + "/" + Self.leave)
+    if FileManager.default.fileExists(atPath: output) {
+      try Data().write(to: URL(filePath: folder + "/" + Self.leave))
+    }
     do { try Data(job.serialized(.pretty)).write(to: URL(filePath: path), options: .atomic) } catch {
       throw CheckpointError.io(
         path: output, fault: "unfinished work cannot be recorded beside it",
