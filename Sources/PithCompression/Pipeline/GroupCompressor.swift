@@ -95,7 +95,10 @@ struct GroupCompressor {
     let weight = prepared.reference.weights[index]
     let loss = prepared.reference.statistics.map { seen in
       let loss = seen.relativeLoss(of: matrix.decoded(on: pool), to: weight, on: pool)
-      if entry.needsCalibration, let rounding = rounding(weight, method, options, seen), loss > rounding {
+      // Where activations are rounded too, weights give way to them on purpose.
+      if entry.needsCalibration, options.activations == .none,
+        let rounding = rounding(weight, method, options, seen), loss > rounding
+      {
         quantized.notes.append(.worseThanRounding(loss: loss, rounding: rounding))
       }
       return loss
