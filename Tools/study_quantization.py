@@ -3,8 +3,8 @@
 
 The model is that of the demo. DATA is a folder with wikitext2/calibration.txt to calibrate and wikitext2/test.txt to measure
 (WikiText-2's validation and test text): 128 windows of 512 tokens, and 40. Whatever is done is kept in
-$PITH_CACHE/study-quantization, so the study goes on where it was stopped; the page shows what has been measured so far. Close
-other programs: seconds and speeds are those of the machine as it is.
+$PITH_CACHE/study-quantization, so the study goes on where it was stopped; the page shows what has been measured so far. Sizes,
+qualities and processor seconds do not depend on what else runs; speeds do, and are measured at the end: close other programs then.
 """
 
 import argparse
@@ -12,9 +12,9 @@ import json
 import os
 import pathlib
 import shutil
+import resource
 import subprocess
 import sys
-import time
 
 from demo import fetch
 
@@ -133,38 +133,53 @@ class Study:
         letters = "".join(c if c.isalnum() else "-" for c in f"{section} {name}".lower())
         return self.cache / f"{letters}.json"
 
-    def measure(self, folder):
-        quality = self.run(
-            "evaluate", folder, "--text", self.text, "--window", 512, "--max-windows", 40, "--against", self.model,
-            "--json")
-        return {**quality, **self.run("bench", folder, "--json")}
+    def quality(self, model):
+        return self.run(
+            "evaluate", model, "--text", self.text, "--window", 512, "--max-windows", 40, "--against", self.model, "--json")
 
     def original(self):
         path = self.path("original", "")
         if not path.exists():
             say("the original")
-            path.write_text(json.dumps(self.measure(self.model)))
+            path.write_text(json.dumps(self.quality(self.model)))
         return json.loads(path.read_text())
 
     def row(self, section, name, steps):
+        """Compresses and measures the quality; the output is kept until its speed is measured."""
         path = self.path(section, name)
         if path.exists():
             return
         say(f"{section}: {name}")
-        output, recipe = self.cache / "output", self.cache / "recipe.yaml"
-        shutil.rmtree(output, ignore_errors=True)
+        recipe = self.cache / "recipe.yaml"
         if isinstance(steps[0], dict):
             # YAML contains JSON.
             recipe.write_text(json.dumps({"steps": steps}))
             steps = ["--recipe", recipe]
-        start = time.time()
+        output = path.with_suffix("")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         card = self.run(
             "compress", self.model, "-o", output, *steps, "--calibration", self.calibration, "--skip-measuring", "--force",
             "--json")
-        seconds = time.time() - start
-        measured = self.measure(output)
-        measured.update(seconds=seconds, peak_memory_bytes=card["peak_memory_bytes"], notes=card["matrices_with_notes"])
-        path.write_text(json.dumps(measured))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        row = {"seconds": seconds, "peak_memory_bytes": card["peak_memory_bytes"], "notes": card["matrices_with_notes"]}
+        path.write_text(json.dumps({**self.quality(output), **row}))
+
+    def speed(self, path, model):
+        """Measures the speed of what has none yet, and lets go of the output."""
+        row = json.loads(path.read_text())
+        if "decode_tokens_per_second" not in row and model.exists():
+            say(f"speed of {path.stem}")
+            path.write_text(json.dumps({**row, **self.run("bench", model, "--json")}))
+            if model != self.model:
+                shutil.rmtree(model)
+
+    def speeds(self):
+        self.speed(self.path("original", ""), self.model)
+        for section, rows in STUDIES:
+            for name, _ in rows:
+                if (path := self.path(section, name)).exists():
+                    self.speed(path, path.with_suffix(""))
 
     def results(self):
         for section, rows in STUDIES:
@@ -185,7 +200,7 @@ def line(name, row):
     return "| " + " | ".join(cells) + " |"
 
 
-HEADER = ("| method | bits per weight | MB | perplexity | KL | top-1 % | seconds | peak MB | prefill tokens/s | decode tokens/s |\n"
+HEADER = ("| method | bits per weight | MB | perplexity | KL | top-1 % | CPU seconds | peak MB | prefill tokens/s | decode tokens/s |\n"
           "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 
 
@@ -205,6 +220,7 @@ def main():
     parser.add_argument("--pith", default=ROOT / ".build/release/pith")
     parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder with wikitext2/calibration.txt and test.txt")
     parser.add_argument("--only", default="", help="measure only rows whose section and name contain this")
+    parser.add_argument("--no-speeds", action="store_true", help="measure speeds another time, when nothing else runs")
     arguments = parser.parse_args()
     study = Study(arguments.pith, arguments.data)
     study.original()
@@ -213,6 +229,8 @@ def main():
             if arguments.only in f"{section}: {name}":
                 study.row(section, name, steps)
                 write(study)
+    if not arguments.no_speeds:
+        study.speeds()
     write(study)
 
 

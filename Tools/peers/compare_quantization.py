@@ -78,6 +78,8 @@ SAME = [
 
 # Widths and groups, by size; between two of them the roles below have the larger, as far as the size allows.
 RUNGS = [(2, 128), (2, 64), (2, 32), (3, 128), (3, 64), (4, 128), (4, 64), (5, 64), (6, 64), (8, 128), (8, 64), (8, 32)]
+# The least share of a peer's bytes at which a file of ours, made for another peer, answers it too.
+SPARE = 0.98
 ROLES = {"value": "v_proj", "down": "down_proj", "attentionOutput": "o_proj", "key": "k_proj", "query": "q_proj", "up": "up_proj",
          "gate": "gate_proj"}
 
@@ -86,12 +88,13 @@ def say(text):
     print(f"compare: {text}", file=sys.stderr, flush=True)
 
 
-def measured(command, log, environment=None):
-    """Runs a command: (seconds, most bytes resident, standard output)."""
+def measured(command, log, environment=None, folder=None):
+    """Runs a command, perhaps in a folder: (seconds, most bytes resident, standard output)."""
     start = time.time()
     with open(log, "a") as errors:
         process = subprocess.Popen(
-            [str(word) for word in command], stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **(environment or {})})
+            [str(word) for word in command], stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **(environment or {})},
+            cwd=folder)
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -103,7 +106,7 @@ def measured(command, log, environment=None):
 class Comparison:
     def __init__(self, pith, data, windows, llama_cpp, threads):
         self.pith, self.windows, self.llama_cpp, self.threads = str(Path(pith).resolve()), windows, llama_cpp, threads
-        cache = Path(os.environ.get("PITH_CACHE", Path.home() / ".cache/pith"))
+        cache, data = Path(os.environ.get("PITH_CACHE", Path.home() / ".cache/pith")).resolve(), data.resolve()
         self.environments = cache / "peers/environments"
         self.cache = cache / ("compare-quantization" if windows == FULL else f"compare-quantization-{windows}")
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -135,7 +138,8 @@ class Comparison:
     def script(self, tool, name, *arguments):
         """(seconds, bytes, the last line of the output) of one of the scripts beside this one."""
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        seconds, peak, output = measured([self.python(tool), HERE / name, *arguments], self.log, threads)
+        # Some leave logs where they are run.
+        seconds, peak, output = measured([self.python(tool), HERE / name, *arguments], self.log, threads, self.cache)
         return seconds, peak, (output.strip().splitlines() or ["null"])[-1]
 
     def llama(self, program):
@@ -225,7 +229,8 @@ class Comparison:
              "--skip-measuring", "--force", "--threads", self.threads, "--json"], self.log)
         inspected = json.loads(measured([self.pith, "inspect", output, "--json"], self.log)[2])
         size = sum(matrix["bytes"] for matrix in inspected["matrices"] if matrix["layer"] is not None)
-        self.keep(name, output, {"bytes": size, "bits": size * 8 / self.weights, "seconds": seconds, "peak": peak, "steps": steps})
+        self.keep(name, output, {"name": name, "bytes": size, "bits": size * 8 / self.weights, "seconds": seconds, "peak": peak,
+                                 "steps": steps})
 
     def rung_bytes(self, rung):
         """{(role, layer): bytes} of every matrix on one rung."""
@@ -238,6 +243,12 @@ class Comparison:
             path.write_text(output)
         return {place(matrix["name"]): matrix["bytes"] for matrix in json.loads(path.read_text())["matrices"]
                 if place(matrix["name"])}
+
+    def measured_fit(self, size):
+        """The name of the largest file of ours that is measured and takes at most `size` bytes, and hardly less; or None."""
+        rows = [json.loads(path.read_text()) for path in self.cache.glob("row-rotation*.json")]
+        rows = [row for row in rows if SPARE * size <= row["bytes"] <= size]
+        return max(rows, key=lambda row: row["bytes"])["name"] if rows else None
 
     def fitting(self, size):
         """(name, steps) of a rotation and GPTQ that take at most `size` bytes, and hardly less; None if the least takes more."""
@@ -329,6 +340,7 @@ def main():
     parser.add_argument("--pith", default=ROOT / ".build/release/pith")
     parser.add_argument("--data", type=Path, required=True, help="a folder with wikitext2/calibration.txt and test.txt")
     parser.add_argument("--only", default="", help="measure only peers, and ours beside them, whose name contains this")
+    parser.add_argument("--peers-alone", action="store_true", help="measure ours another time")
     parser.add_argument("--windows", type=int, default=FULL, help="of calibration; other than 128 to try things out")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--llama-cpp", type=Path, default=LLAMA_CACHE, help="the folder of build_llama_cpp.sh")
@@ -343,18 +355,20 @@ def main():
                 say(name)
                 comparison.peer(name, tool, settings)
             theirs = comparison.row(name)
-            fit = comparison.fitting(theirs["bytes"])
+            fit = None if options.peers_alone else comparison.measured_fit(theirs["bytes"])
+            if not fit and not options.peers_alone and (new := comparison.fitting(theirs["bytes"])):
+                comparison.ours(*new)
+                fit = new[0]
             if fit:
-                if not comparison.row(fit[0]):
-                    comparison.ours(*fit)
-                comparison.path(name).write_text(json.dumps({**theirs, "fit": fit[0]}))
+                comparison.path(name).write_text(json.dumps({**theirs, "fit": fit}))
         except (subprocess.CalledProcessError, OSError) as error:
             failed.append(name)
             say(f"{name} failed: {error}; see {comparison.log}")
         if options.windows == FULL:
             write(comparison)
     for name, steps, answered in SAME:
-        if any(options.only in other for other in [name, *answered]) and not comparison.row(name):
+        wanted = not options.peers_alone and any(options.only in other for other in [name, *answered])
+        if wanted and not comparison.row(name):
             say(name)
             comparison.ours(name, steps)
     if options.windows == FULL:
