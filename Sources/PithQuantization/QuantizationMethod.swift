@@ -51,11 +51,15 @@ public struct QuantizationMethod: Sendable {
 
   private let function: Function
 
+  /// What the method's options must fulfil together; the general rules have been checked.
+  private let rule: @Sendable (QuantizationOptions) throws(QuantizationError) -> Void
+
   init(
     name: String, summary: String, paper: String, bits: ClosedRange<Int>,
     options: Set<QuantizationOptions.Name>, defaults: QuantizationOptions,
     losses: Set<QuantizationLoss> = Set(QuantizationLoss.allCases), calibration: Calibration = .none,
-    function: @escaping Function
+    function: @escaping Function,
+    rule: @escaping @Sendable (QuantizationOptions) throws(QuantizationError) -> Void = { _ in }
   ) {
     self.name = name
     self.summary = summary
@@ -66,6 +70,7 @@ public struct QuantizationMethod: Sendable {
     self.losses = losses
     self.calibration = calibration
     self.function = function
+    self.rule = rule
   }
 
   /// Quantizes a weight.
@@ -102,14 +107,10 @@ public struct QuantizationMethod: Sendable {
       guard options.agrees(with: defaults, in: option) else { throw .unusedOption(option, method: name) }
     }
     guard losses.contains(options.loss) else { throw .loss(options.loss, method: name) }
-    if name == "rtn", options.loss == .layer, options.rangeSearch != .minMax || options.activations != .none {
-      throw .rangeBySearchAndLoss
-    }
     if let size = options.groupSize, size < 1 { throw .groupSize(size) }
     if !(options.damping >= 0 && options.damping.isFinite) { throw .damping(options.damping) }
     if !(0..<1).contains(options.outlierShare) { throw .outlierShare(options.outlierShare) }
     if !(1...8).contains(options.scaleBits) { throw .range(.scaleBits, options.scaleBits, allowed: 1...8) }
-    if name == "quik", options.bits != 4, options.bits != 8 { throw .integerBits(options.bits, method: name) }
     if options.activations != .none {
       let isIntegerStorage =
         options.symmetric && options.groupSize == nil && (options.bits == 4 || options.bits == 8)
@@ -133,6 +134,7 @@ public struct QuantizationMethod: Sendable {
     if let threshold = options.threshold, !(threshold > 0 && threshold.isFinite) {
       throw .threshold(threshold)
     }
+    try rule(options)
   }
 }
 
@@ -144,7 +146,7 @@ extension QuantizationMethod {
       paper: "arXiv 1712.05877, section 2.1", bits: 2...8,
       options: [.groupSize, .symmetric, .rangeSearch, .activations, .loss],
       defaults: QuantizationOptions(bits: 4, groupSize: 64), losses: [.plain, .layer], calibration: .optional,
-      function: RoundToNearest.quantize),
+      function: RoundToNearest.quantize, rule: RoundToNearest.check),
     QuantizationMethod(
       name: "hqq", summary: "evenly spaced integers with zero points that make small errors smaller still",
       paper: "Badri and Shaji, Half-quadratic quantization of large machine learning models, 2023",
@@ -198,7 +200,7 @@ extension QuantizationMethod {
       summary: "GPTQ with weights and activations in 4 (or 8) bits, the columns of large inputs apart",
       paper: "arXiv 2310.09259", bits: 4...8, options: [.rangeSearch, .damping, .outlierShare],
       defaults: QuantizationOptions(bits: 4, outlierShare: 0.05), calibration: .required,
-      function: observing(QUIK.quantize)),
+      function: observing(QUIK.quantize), rule: QUIK.check),
     QuantizationMethod(
       name: "vq", summary: "vectors: one codebook for all runs of columns, by k-means",
       paper: "Lloyd, Least squares quantization in PCM, 1982", bits: 1...12,

@@ -5,8 +5,13 @@ import PithQuantization
 struct Candidate: Sendable {
   /// What people call it.
   let name: String
+  /// How it stores a matrix.
+  let kind: Kind
   /// The steps.
   let steps: [Recipe.Step]
+
+  /// How a candidate stores a matrix.
+  enum Kind { case integers, additive, half }
 
   /// The candidates for matrices of layers, from the smallest to the largest.
   ///
@@ -24,7 +29,7 @@ struct Candidate: Sendable {
     let options = QuantizationOptions(
       bits: bits, groupSize: groupSize, rangeSearch: .squaredError, actOrder: .static)
     return Candidate(
-      name: "rotate → gptq \(bits) bits, groups of \(groupSize)",
+      name: "rotate → gptq \(bits) bits, groups of \(groupSize)", kind: .integers,
       steps: [
         Recipe.Step(.transform(InputTransformMethod.named("rotate")!)),
         Recipe.Step(.quantizer(.named("gptq")!), options: options),
@@ -37,20 +42,21 @@ struct Candidate: Sendable {
     var options = method.defaults
     (options.bits, options.dimension) = (bits, dimension)
     return Candidate(
-      name: "aq \(options.codebooks) × \(1 << bits) vectors of \(dimension)",
+      name: "aq \(options.codebooks) × \(1 << bits) vectors of \(dimension)", kind: .additive,
       steps: [Recipe.Step(.quantizer(method), options: options)])
   }
 
   /// What is left where eight bits are not enough.
   private static func half(_ layers: LayerSelection) -> Candidate {
-    Candidate(name: "float16", steps: [Recipe.Step(.quantizer(.named("float16")!), layers: layers)])
+    Candidate(
+      name: "float16", kind: .half, steps: [Recipe.Step(.quantizer(.named("float16")!), layers: layers)])
   }
 
   /// The candidates for embeddings and output heads, from the smallest to the largest.
   static let embeddings: [Candidate] =
     [4, 5, 6, 8].map { bits in
       Candidate(
-        name: "rtn \(bits) bits, groups of 64",
+        name: "rtn \(bits) bits, groups of 64", kind: .integers,
         steps: [
           Recipe.Step(
             .quantizer(.named("rtn")!),

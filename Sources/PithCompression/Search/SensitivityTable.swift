@@ -183,26 +183,27 @@ extension Candidate {
   }
 
   /// Whether its codes are found by a search that takes seconds for a matrix.
-  var isSlow: Bool { steps.last!.method.name == "aq" }
+  var isSlow: Bool { kind == .additive }
 
   /// Whether weights stay numbers of 16 bits.
-  var isHalf: Bool { steps.last!.method.name == "float16" }
+  var isHalf: Bool { kind == .half }
 
   /// The bytes of a matrix in the candidate's storage.
   func bytes(rows: Int, columns: Int) -> Int {
     let options = steps.last!.options
-    if isHalf { return rows * columns * 2 }
-    if isSlow {
+    switch kind {
+    case .half: return rows * columns * 2
+    case .additive:
       let layout = VectorCodebook.Layout(
         dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
       let codes = Packing.bytesPerRow(layout.codesPerRow(columns), bits: options.bits)
       return rows * (codes + 2) + layout.tableShape.reduce(2, *)
+    case .integers:
+      let groupSize = min(options.groupSize ?? columns, columns)
+      let groups = (columns + groupSize - 1) / groupSize
+      let zeros = Packing.bytesPerRow(groups, bits: options.bits)
+      return rows * (Packing.bytesPerRow(columns, bits: options.bits) + zeros + groups * 2)
     }
-    let groups =
-      (columns + min(options.groupSize ?? columns, columns) - 1) / min(options.groupSize ?? columns, columns)
-    return rows
-      * (Packing.bytesPerRow(columns, bits: options.bits) + Packing.bytesPerRow(groups, bits: options.bits)
-        + groups * 2)
   }
 }
 

@@ -39,6 +39,13 @@ enum RoundToNearest {
           weight, bits: options.bits, groupSize: groupSize, codes: codes, grids: grids,
           symmetric: options.symmetric)))
   }
+
+  /// The layer loss chooses ranges by itself, and of weights alone.
+  static func check(_ options: QuantizationOptions) throws(QuantizationError) {
+    if options.loss == .layer, options.rangeSearch != .minMax || options.activations != .none {
+      throw .rangeBySearchAndLoss
+    }
+  }
 }
 
 extension Affine {

@@ -8,6 +8,11 @@ import PithWeights
 /// Weights are symmetric integers with a scale per row; activations are quantized token by token: asymmetric in 4 bits,
 /// symmetric in 8, which the paper takes for down-projections.
 enum QUIK {
+  /// Kernels multiply integers of 4 and of 8 bits.
+  static func check(_ options: QuantizationOptions) throws(QuantizationError) {
+    if options.bits != 4, options.bits != 8 { throw .integerBits(options.bits, method: "quik") }
+  }
+
   static func quantize(
     _ weight: Matrix, _ statistics: InputStatistics, _ options: QuantizationOptions, _ pool: ThreadPool
   ) throws(QuantizationError) -> QuantizedMatrix {

@@ -60,7 +60,7 @@ struct Compress: ParsableCommand {
   var embeddingBits: Int?
 
   @Option(help: "Memory for calibration rows, such as 500MB; the rest lies in a file beside the output.")
-  var memory: String = "600MB"
+  var memory: String = "300MB"
 
   @Flag(help: "Say what would happen to each matrix, how large the result would be, and stop.")
   var explain = false
