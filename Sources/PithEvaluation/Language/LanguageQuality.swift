@@ -73,8 +73,11 @@ public struct LanguageEvaluation: Sendable {
     var tokens = 0
   }
 
-  /// Rows whose logits are held at one time.
-  private static let rows = 64
+  /// Rows whose logits are held at one time: enough that decoding a head costs little beside multiplying with it, and no
+  /// more than 64 MB.
+  private static func rows(_ model: Decoder) -> Int {
+    max(32, min(256, (1 << 24) / model.configuration.vocabularySize))
+  }
 
   private func add(
     _ window: [Int32], _ model: Decoder, _ reference: Decoder?, _ pool: ThreadPool, to sums: inout Sums
@@ -82,29 +85,52 @@ public struct LanguageEvaluation: Sendable {
     var reading = Reading(model, window, pool)
     var referenceReading = reference.map { Reading($0, window, pool) }
     let predicted = window.count - 1
-    for start in stride(from: 0, to: predicted, by: Self.rows) {
-      let rows = start..<min(start + Self.rows, predicted)
-      let logits = reading.logits(rows)
-      let referenceLogits = referenceReading?.logits(rows)
-      precondition(
-        referenceLogits.map { $0.columns == logits.columns } ?? true, "models of different vocabularies")
-      for (row, position) in rows.enumerated() {
-        let next = Int(window[position + 1])
-        precondition(next >= 0 && next < logits.columns, "token \(next) of \(logits.columns)")
-        logits.values.withUnsafeBufferPointer { values in
-          let scores = values.baseAddress! + row * logits.columns
-          let normalizer = pith_log_sum_exp(scores, logits.columns)
-          sums.negativeLogLikelihood += Double(normalizer - scores[next])
-          referenceLogits?.values.withUnsafeBufferPointer { reference in
-            let truth = reference.baseAddress! + row * logits.columns
-            sums.divergence += Double(pith_kl_divergence(truth, scores, logits.columns))
-            sums.agreements +=
-              pith_argmax(truth, logits.columns) == pith_argmax(scores, logits.columns) ? 1 : 0
+    let count = Self.rows(model)
+    for start in stride(from: 0, to: predicted, by: count) {
+      let rows = start..<min(start + count, predicted)
+      let next = Array(window[(rows.lowerBound + 1)...rows.upperBound])
+      for score in scores(next, reading.logits(rows), referenceReading?.logits(rows), pool) {
+        sums.negativeLogLikelihood += Double(score.negativeLogLikelihood)
+        sums.divergence += Double(score.divergence)
+        sums.agreements += score.agrees ? 1 : 0
+      }
+    }
+    sums.tokens += predicted
+  }
+
+  /// What one position adds.
+  private struct Score {
+    var negativeLogLikelihood: Float = 0
+    var divergence: Float = 0
+    var agrees = false
+  }
+
+  /// The scores of some rows of logits, of which the tokens that follow are known.
+  private func scores(_ next: [Int32], _ logits: Matrix, _ reference: Matrix?, _ pool: ThreadPool) -> [Score]
+  {
+    let columns = logits.columns
+    precondition(reference.map { $0.columns == columns } ?? true, "models of different vocabularies")
+    if let token = next.first(where: { $0 < 0 || $0 >= columns }) {
+      preconditionFailure("token \(token) of \(columns)")
+    }
+    var scores = [Score](repeating: Score(), count: next.count)
+    scores.withUnsafeMutableBufferPointer { scores in
+      nonisolated(unsafe) let scores = scores
+      pool.forEach(count: next.count, grain: 4) { rows in
+        for row in rows {
+          logits[row: row].withUnsafeBufferPointer { values in
+            let x = values.baseAddress!
+            scores[row].negativeLogLikelihood = pith_log_sum_exp(x, columns) - x[Int(next[row])]
+            reference?[row: row].withUnsafeBufferPointer { values in
+              let truth = values.baseAddress!
+              scores[row].divergence = pith_kl_divergence(truth, x, columns)
+              scores[row].agrees = pith_argmax(truth, columns) == pith_argmax(x, columns)
+            }
           }
         }
       }
     }
-    sums.tokens += predicted
+    return scores
   }
 
   /// A model that has read a window.
