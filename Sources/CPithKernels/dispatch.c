@@ -85,6 +85,10 @@ void pith_vectors_decode(const pith_vectors *matrix, size_t row, float *out) { K
 void pith_vectors_product(const pith_vectors *matrix, const float *x, size_t first, size_t last, float *y) {
   K->vectors_product(matrix, x, first, last, y);
 }
+void pith_masked_decode(const pith_masked *matrix, size_t row, float *out) { K->masked_decode(matrix, row, out); }
+void pith_masked_product(const pith_masked *matrix, const float *x, size_t first, size_t last, float *y) {
+  K->masked_product(matrix, x, first, last, y);
+}
 void pith_subtract_products(
   const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out) {
   K->subtract_products(base, factors, rows, row_count, count, out);
@@ -96,6 +100,7 @@ size_t pith_lowest_sum(
   const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest) {
   return K->lowest_sum(base, rows, row_count, count, lowest);
 }
+void pith_hadamard(float *x, size_t order) { K->hadamard(x, order); }
 void pith_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   K->rms_norm(x, weight, epsilon, count, out);
 }

@@ -33,6 +33,24 @@ INLINE lanes exponential(lanes x) {
   return (lanes)(((ints)(p * power) & ~vanishes & isNumber) | ((ints)given & ~isNumber));
 }
 
+TARGET static void hadamard(float *x, size_t order) {
+  if (order < LANES) {
+    pith_butterflies(x, order, 1);
+    return;
+  }
+  for (size_t i = 0; i < order; i += LANES) {
+    lanes v = load(x + i);
+    UNROLLED for (int half = 1; half < LANES; half *= 2) {
+      // The sum with the lane `half` away; in the second of a pair the difference.
+      const lanes other = permute(v, count_up() ^ half);
+      const ints sign = (ints)((uints)(count_up() / half) << 31);
+      v = other + (lanes)((ints)v ^ sign);
+    }
+    store(x + i, v);
+  }
+  pith_butterflies(x, order, LANES);
+}
+
 TARGET static void rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   lanes squares = {0};
   size_t i = 0;

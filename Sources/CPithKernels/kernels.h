@@ -18,9 +18,12 @@ typedef struct {
   void (*codebook_product)(const pith_codebook *, const pith_token *, size_t, size_t, float *);
   void (*vectors_decode)(const pith_vectors *, size_t, float *);
   void (*vectors_product)(const pith_vectors *, const float *, size_t, size_t, float *);
+  void (*masked_decode)(const pith_masked *, size_t, float *);
+  void (*masked_product)(const pith_masked *, const float *, size_t, size_t, float *);
   void (*subtract_products)(const float *, const float *, const float *, size_t, size_t, float *);
   void (*sum_rows)(const float *, const float *const *, size_t, size_t, float *);
   size_t (*lowest_sum)(const float *, const float *const *, size_t, size_t, float *);
+  void (*hadamard)(float *, size_t);
   void (*rms_norm)(const float *, const float *, float, size_t, float *);
   void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);
   void (*softmax)(float *, size_t, float);
@@ -38,6 +41,20 @@ extern const pith_kernels pith_kernels_avx512;
 #elif defined(__aarch64__)
 extern const pith_kernels pith_kernels_neon;
 #endif
+
+/// The steps of a Hadamard transform from pairs that lie `half` apart on.
+static inline void pith_butterflies(float *x, size_t order, size_t half) {
+  for (; half < order; half *= 2) {
+    for (size_t start = 0; start < order; start += 2 * half) {
+      float *a = x + start, *b = x + start + half;
+      for (size_t i = 0; i < half; i++) {
+        const float sum = a[i] + b[i];
+        b[i] = a[i] - b[i];
+        a[i] = sum;
+      }
+    }
+  }
+}
 
 /// The float32 value of half-precision bits.
 static inline float pith_half(uint16_t bits) {
@@ -89,6 +106,9 @@ static inline float pith_affine_zero(const pith_affine *m, size_t row, size_t gr
   const uint8_t *zeros = m->zeros + row * m->zero_row_bytes;
   return m->zeros_are_halves ? pith_half(pith_load16(zeros + 2 * group)) : (float)pith_code(zeros, group, m->bits);
 }
+
+/// The bytes of a row's mask.
+static inline size_t pith_mask_bytes(size_t columns) { return (columns + 15) / 16 * 2; }
 
 /// The codes of a packed row, one after the other; no byte behind the row is read.
 typedef struct {

@@ -24,6 +24,23 @@ static inline __attribute__((always_inline)) TARGET __m256 look_up_avx2(const fl
   })
 #define permute(values, places) ((lanes)_mm256_permutevar8x32_ps((__m256)(values), (__m256i)(places)))
 
+/// The lane of the compressed values that each lane of a mask takes: the number of set bits below it.
+#define BELOW(mask, lane) ((uint64_t)__builtin_popcount((mask) & ((1u << (lane)) - 1)) << (8 * (lane)))
+#define PLACES(mask) \
+  BELOW(mask, 1) | BELOW(mask, 2) | BELOW(mask, 3) | BELOW(mask, 4) | BELOW(mask, 5) | BELOW(mask, 6) | BELOW(mask, 7)
+#define PLACES4(mask) PLACES(mask), PLACES(mask + 1), PLACES(mask + 2), PLACES(mask + 3)
+#define PLACES16(mask) PLACES4(mask), PLACES4(mask + 4), PLACES4(mask + 8), PLACES4(mask + 12)
+#define PLACES64(mask) PLACES16(mask), PLACES16(mask + 16), PLACES16(mask + 32), PLACES16(mask + 48)
+static const uint64_t places_of[256] = {PLACES64(0), PLACES64(64), PLACES64(128), PLACES64(192)};
+
+static inline __attribute__((always_inline)) TARGET __m256 expand_avx2(__m256 values, uint32_t bits) {
+  const __m256i places = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)places_of[bits]));
+  const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i chosen = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane);
+  return _mm256_and_ps(_mm256_permutevar8x32_ps(values, places), _mm256_castsi256_ps(chosen));
+}
+#define expand(values, bits) ((lanes)expand_avx2((__m256)(values), bits))
+
 /// Shifts of a copied word; not pdep, which takes hundreds of cycles on Zen and Zen 2.
 static inline __attribute__((always_inline)) TARGET uint64_t spread(uint64_t word, int bits) {
   const __m256i all = _mm256_set1_epi64x((long long)word);

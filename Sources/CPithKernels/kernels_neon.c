@@ -17,6 +17,17 @@
     values; \
   })
 
+#define expand(values, bits) \
+  ({ \
+    const lanes packed = (values); \
+    const uint32_t chosen = (bits); \
+    lanes spaced = {0}; \
+    for (int lane = 0, next = 0; lane < LANES; lane++) { \
+      if (chosen >> lane & 1) spaced[lane] = packed[next++]; \
+    } \
+    spaced; \
+  })
+
 #define first_bytes(p, count) \
   ({ \
     ints part = {0}; \

@@ -147,6 +147,45 @@ static void vectors_product(const pith_vectors *m, const float *x, size_t first,
   }
 }
 
+static float masked_weight(const pith_masked *m, size_t index) {
+  switch (m->format) {
+  case PITH_MASKED_HALF: return pith_half(pith_load16(m->values + 2 * index));
+  case PITH_MASKED_BYTE: return (float)(m->values[index] - 128);
+  default: {
+    float value;
+    memcpy(&value, m->table + 4 * pith_code(m->values, index, 4), sizeof value);
+    return value;
+  }
+  }
+}
+
+static void masked_decode(const pith_masked *m, size_t row, float *out) {
+  const uint8_t *mask = m->mask + row * pith_mask_bytes(m->columns);
+  size_t next = m->starts[row];
+  for (size_t k = 0; k < m->columns; k++) {
+    const size_t place = row * m->groups + k / m->group_size;
+    const float scale = m->scales ? pith_half(pith_load16(m->scales + 2 * place)) : 1;
+    out[k] = mask[k / 8] >> k % 8 & 1 ? scale * masked_weight(m, next++) : 0;
+  }
+}
+
+static void masked_product(const pith_masked *m, const float *x, size_t first, size_t last, float *y) {
+  for (size_t row = first; row < last; row++) {
+    const uint8_t *mask = m->mask + row * pith_mask_bytes(m->columns);
+    size_t next = m->starts[row];
+    float sum = 0;
+    for (size_t group = 0; group < m->groups; group++) {
+      const size_t stop = (group + 1) * m->group_size < m->columns ? (group + 1) * m->group_size : m->columns;
+      float part = 0;
+      for (size_t k = group * m->group_size; k < stop; k++) {
+        if (mask[k / 8] >> k % 8 & 1) part += masked_weight(m, next++) * x[k];
+      }
+      sum += part * (m->scales ? pith_half(pith_load16(m->scales + 2 * (row * m->groups + group))) : 1);
+    }
+    y[row] = sum;
+  }
+}
+
 static void subtract_products(
   const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out) {
   for (size_t k = 0; k < count; k++) {
@@ -155,6 +194,8 @@ static void subtract_products(
     out[k] = value;
   }
 }
+
+static void hadamard(float *x, size_t order) { pith_butterflies(x, order, 1); }
 
 static void sum_rows(const float *base, const float *const *rows, size_t row_count, size_t count, float *out) {
   for (size_t k = 0; k < count; k++) {
@@ -233,6 +274,6 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
 
 const pith_kernels pith_kernels_scalar = {
   dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
-  codebook_product, vectors_decode, vectors_product, subtract_products,
-  sum_rows, lowest_sum, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products,
+  sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

@@ -6,6 +6,7 @@
 //   TILE_TOKENS       tokens of a tile of dot_block, for 4 rows: as many as the registers hold
 //   look_up(t, i)     the floats of the 16-entry table t at the low 4 bits of LANES indices i
 //   permute(v, i)     the lanes of v at LANES indices i below LANES
+//   expand(v, bits)   the first lanes of v in the lanes whose bit is set, 0 in the others
 //   first_bytes(p, n) the first n bytes at p, then zeros, as LANES integers
 //   spread(word, b)   the 8 codes of b bits in the low bits of a 64-bit word, as the bytes of another
 #include "kernels.h"
@@ -328,10 +329,12 @@ TARGET static void codebook_decode(const pith_codebook *m, size_t row, float *ou
 
 #include "one_token_vector.h"
 
+#include "masked_vector.h"
+
 #include "elementwise_vector.h"
 
 const pith_kernels KERNELS = {
   dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
-  codebook_product, vectors_decode, vectors_product, subtract_products,
-  sum_rows, lowest_sum, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products,
+  sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

@@ -48,17 +48,3 @@ double pith_log(double x) { return log(x); }
 float pith_cos(float x) { return cosf(x); }
 float pith_sin(float x) { return sinf(x); }
 float pith_tanh(float x) { return tanhf(x); }
-
-void pith_hadamard(float *x, size_t order, size_t stride) {
-  const size_t count = order * stride;
-  for (size_t half = stride; half < count; half *= 2) {
-    for (size_t start = 0; start < count; start += 2 * half) {
-      float *a = x + start, *b = x + start + half;
-      for (size_t i = 0; i < half; i++) {
-        const float sum = a[i] + b[i];
-        b[i] = a[i] - b[i];
-        a[i] = sum;
-      }
-    }
-  }
-}

@@ -14,8 +14,9 @@ public struct Rotation: Sendable, Equatable {
   public let seed: UInt64
 
   private let signs: [Float]
-  /// m × m cosine transform, row after row.
+  /// The cosine transform and its transpose, m × m, both negated as the kernel subtracts.
   private let cosines: [Float]
+  private let transposedCosines: [Float]
   private let odd: Int
 
   /// The largest odd factor that is taken: its transform costs m operations per input.
@@ -33,45 +34,56 @@ public struct Rotation: Sendable, Equatable {
     // The order of the Hadamard factor is a power of two, its normalization a factor of each sign.
     let unit = 1 / Float(size / odd).squareRoot()
     signs = (0..<size).map { _ in generator.next() >> 63 == 0 ? unit : -unit }
-    var cosines = [Float](repeating: 1, count: odd * odd)
+    var (cosines, transposed) = (
+      [Float](repeating: -1, count: odd * odd), [Float](repeating: -1, count: odd * odd)
+    )
     for frequency in 0..<odd {
       for position in 0..<odd where odd > 1 {
         let angle = Float.pi * Float((2 * position + 1) * frequency) / Float(2 * odd)
         let norm = ((frequency == 0 ? 1 : 2) / Float(odd)).squareRoot()
-        cosines[frequency * odd + position] = norm * Elementary.cos(angle)
+        cosines[frequency * odd + position] = -norm * Elementary.cos(angle)
+        transposed[position * odd + frequency] = cosines[frequency * odd + position]
       }
     }
     self.cosines = cosines
+    transposedCosines = transposed
   }
+
+  /// Whether two rotations are the same: they are made from size and seed.
+  public static func == (a: Rotation, b: Rotation) -> Bool { (a.size, a.seed) == (b.size, b.seed) }
 
   /// The odd factor of a size.
   public static func oddFactor(of size: Int) -> Int { size == 0 ? 0 : size >> size.trailingZeroBitCount }
 
   /// x ← R·x.
   func apply(_ x: UnsafeMutablePointer<Float>) {
-    for index in 0..<size { x[index] *= signs[index] }
-    pith_hadamard(x, size / odd, odd)
-    if odd > 1 { mix(x, transposed: false) }
+    pith_multiply(x, signs, size)
+    mix(x, cosines)
   }
 
   /// x ← Rᵀ·x.
   func invert(_ x: UnsafeMutablePointer<Float>) {
-    if odd > 1 { mix(x, transposed: true) }
-    pith_hadamard(x, size / odd, odd)
-    for index in 0..<size { x[index] *= signs[index] }
+    mix(x, transposedCosines)
+    pith_multiply(x, signs, size)
   }
 
-  private func mix(_ x: UnsafeMutablePointer<Float>, transposed: Bool) {
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: odd) { mixed in
-      cosines.withUnsafeBufferPointer { cosines in
-        for run in 0..<size / odd {
-          let start = x + run * odd
-          for i in 0..<odd {
-            var sum: Float = 0
-            for j in 0..<odd { sum += (transposed ? cosines[j * odd + i] : cosines[i * odd + j]) * start[j] }
-            mixed[i] = sum
-          }
-          start.update(from: mixed.baseAddress!, count: odd)
+  /// The Hadamard transform of every m-th value, and the cosine transform of runs of m; which comes first does not matter.
+  private func mix(_ x: UnsafeMutablePointer<Float>, _ factors: [Float]) {
+    let order = size / odd
+    guard odd > 1 else { return pith_hadamard(x, order) }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * size + order) { room in
+      // What the transforms mix lies side by side: m rows of 2ᵏ.
+      let (turned, mixed, zeros) = (room.baseAddress!, room.baseAddress! + size, room.baseAddress! + 2 * size)
+      for row in 0..<odd {
+        for place in 0..<order { turned[row * order + place] = x[place * odd + row] }
+        pith_hadamard(turned + row * order, order)
+      }
+      zeros.update(repeating: 0, count: order)
+      factors.withUnsafeBufferPointer { factors in
+        for row in 0..<odd {
+          let target = mixed + row * order
+          pith_subtract_products(zeros, factors.baseAddress! + row * odd, turned, odd, order, target)
+          for place in 0..<order { x[place * odd + row] = target[place] }
         }
       }
     }

@@ -22,8 +22,24 @@ extension StoredMatrix {
     case .transformed(let storage): return storage.multiply(x, on: pool)
     case .split(let storage): return storage.multiply(x, on: pool)
     case .sum(let storage): return storage.multiply(x, on: pool)
-    case .dense, .affine, .codebook, .vectors, .blocks: return multiplyLeaf(x, on: pool)
+    case .dense, .affine, .codebook, .vectors, .blocks, .masked: return multiplyLeaf(x, on: pool)
     }
+  }
+
+  /// The products of a batch with several matrices, which share a transform of the inputs that all have.
+  ///
+  /// - Returns: what `multiply` gives for each.
+  public static func multiply(_ x: Matrix, with matrices: [StoredMatrix], on pool: ThreadPool) -> [Matrix] {
+    let transforms = matrices.map(\.inputTransform)
+    guard matrices.count > 1, let shared = transforms[0], transforms.allSatisfy({ $0 == shared }) else {
+      return matrices.map { $0.multiply(x, on: pool) }
+    }
+    let inner = matrices.map { if case .transformed(let storage) = $0 { storage.inner } else { $0 } }
+    return multiply(shared.apply(x, on: pool), with: inner, on: pool)
+  }
+
+  private var inputTransform: InputTransform? {
+    if case .transformed(let storage) = self { storage.transform } else { nil }
   }
 
   /// The product of a storage whose rows are decoded, or multiplied with one token as they lie.
@@ -55,6 +71,7 @@ extension StoredMatrix {
     case .codebook(let storage): storage.bits == 4 ? 5 : 1
     case .vectors(let storage): storage.layout.bits > 8 ? 1 : 2
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
+    case .masked: 2
     case .integer, .sparse, .transformed, .split, .sum: 1
     }
   }
@@ -68,6 +85,7 @@ extension StoredMatrix {
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
+    case .masked(let storage): storage.multiply(x, y, on: pool)
     case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
     }
   }

@@ -17,6 +17,7 @@ extension StoredMatrix {
       "int\(storage.bits) × \(storage.activations.rawValue)"
         + (storage.threshold.map { ", outliers from \($0) on in float32" } ?? "")
     case .sparse(let sparse): "\(sparse.values.count / 2) values apart"
+    case .masked(let masked): "\(masked.shareSummary) stored, \(masked.values.summary)"
     case .transformed(let storage):
       switch storage.transform {
       case .permutation: "\(storage.inner.summary), reordered"
@@ -35,6 +36,24 @@ extension VectorCodebook.Layout {
   fileprivate var summary: String {
     (codebooks > 1 ? "\(codebooks) × " : "") + "\(1 << bits) vectors of \(dimension)"
       + (sets > 1 ? " in \(sets) sets" : "")
+  }
+}
+
+extension Masked {
+  /// The share of the weights that is stored.
+  fileprivate var shareSummary: String {
+    let percent = rows * columns == 0 ? 0 : (1000 * count + rows * columns / 2) / (rows * columns)
+    return "\(percent / 10).\(percent % 10)%"
+  }
+}
+
+extension Masked.Values {
+  fileprivate var summary: String {
+    switch self {
+    case .float16: "float16"
+    case .int8: "int8"
+    case .fourBits: "16 codes"
+    }
   }
 }
 

@@ -30,6 +30,9 @@ public indirect enum StoredMatrix: Sendable {
   /// Few values, the others 0.
   case sparse(Sparse)
 
+  /// A mask that says which weights are stored, the others 0.
+  case masked(Masked)
+
   /// A matrix behind a permutation, scaling or rotation of its inputs.
   case transformed(Transformed)
 
@@ -49,6 +52,7 @@ public indirect enum StoredMatrix: Sendable {
     case .blocks(let storage): storage.rows
     case .integer(let storage): storage.rows
     case .sparse(let storage): storage.rows
+    case .masked(let storage): storage.rows
     case .transformed(let storage): storage.inner.rows
     case .split(let storage): storage.rows
     case .sum(let storage): storage.rows
@@ -65,6 +69,7 @@ public indirect enum StoredMatrix: Sendable {
     case .blocks(let storage): storage.columns
     case .integer(let storage): storage.columns
     case .sparse(let storage): storage.columns
+    case .masked(let storage): storage.columns
     case .transformed(let storage): storage.inner.columns
     case .split(let storage): storage.columns
     case .sum(let storage): storage.columns
@@ -81,6 +86,7 @@ public indirect enum StoredMatrix: Sendable {
     case .blocks(let storage): storage.tensors
     case .integer(let storage): storage.tensors
     case .sparse(let storage): storage.tensors
+    case .masked(let storage): storage.tensors
     case .transformed(let storage): storage.tensors
     case .split(let storage): storage.tensors
     case .sum(let storage): storage.tensors
@@ -109,6 +115,7 @@ public indirect enum StoredMatrix: Sendable {
     case .blocks(let storage): storage.decode(row: row, into: target)
     case .integer(let storage): storage.decode(row: row, into: target)
     case .sparse(let storage): storage.decode(row: row, into: target)
+    case .masked(let storage): storage.decode(row: row, into: target)
     case .transformed(let storage): storage.decode(row: row, into: target)
     case .split(let storage): storage.decode(row: row, into: target)
     case .sum(let storage): storage.decode(row: row, into: target)

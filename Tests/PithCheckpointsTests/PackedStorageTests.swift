@@ -82,6 +82,24 @@ struct PackedStorageTests {
       let outliers = StoredMatrix.sparse(Sparse(Matrix(rows: rows, columns: columns, values: values)))
       matrices.append(("outliers\(name)", .sum(MatrixSum([base, outliers]))))
     }
+    for (name, every) in [("none", 1000), ("half", 2), ("all", 1)] {
+      let values = (0..<(rows * columns)).map { $0 % every == every - 1 ? Float($0 + 1) : 0 }
+      let masked = Masked(Matrix(rows: rows, columns: columns, values: values))
+      matrices.append(("masked\(name)", .masked(masked)))
+      let groups = (columns + 15) / 16
+      let scales = Masked.Scales(groupSize: 16, values: halves(rows * groups))
+      let table = floats(16)
+      for (kind, values) in [
+        ("int8", Masked.Values.int8(codes: bytes(masked.count), scales: scales)),
+        ("codes", .fourBits(codes: bytes((masked.count + 1) / 2), table: table, scales: scales)),
+      ] {
+        matrices.append(
+          (
+            "masked\(kind)\(name)",
+            .masked(Masked(rows: rows, columns: columns, mask: masked.mask, values: values))
+          ))
+      }
+    }
     for bits in [4, 8] {
       for (threshold, activations) in [(nil, .int8), (6.5, .int4)] as [(Float?, IntegerProduct.Activations)] {
         matrices.append(

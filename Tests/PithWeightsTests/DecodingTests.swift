@@ -58,6 +58,17 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: available, Sample.MaskedValues.allCases)
+    func maskedWeightsAreExact(instructions: pith_instruction_set, values: Sample.MaskedValues) {
+      for columns in [1, 15, 16, 17, 64, 577] {
+        for (groupSize, share) in [(16, 0.5), (4096, 0.05)] as [(Int, Float)] {
+          expectExact(
+            .masked(values, groupSize: groupSize, 5, columns, share: share, seed: UInt64(columns)),
+            instructions)
+        }
+      }
+    }
+
     @Test(arguments: available) func sparseValuesAreExact(instructions: pith_instruction_set) {
       for columns in Self.widths {
         for share: Float in [0, 0.01, 0.5, 1] {

@@ -29,6 +29,20 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: available, [1, 2, 4, 8, 16, 32, 64, 512])
+    func hadamardTransformsAreThoseOfTheMatrix(set: pith_instruction_set, order: Int) {
+      var random = SeededGenerator(seed: 5)
+      let x = random.floats(order)
+      var y = x
+      using(set) { pith_hadamard(&y, order) }
+      for i in 0..<order {
+        let exact = (0..<order).reduce(0.0) {
+          $0 + ((i & $1).nonzeroBitCount % 2 == 0 ? 1 : -1) * Double(x[$1])
+        }
+        #expect(abs(Double(y[i]) - exact) < 1e-4)
+      }
+    }
+
     @Test(arguments: available) func activationsMayOverwriteTheirInput(set: pith_instruction_set) {
       var random = SeededGenerator(seed: 1)
       for count in Self.counts {

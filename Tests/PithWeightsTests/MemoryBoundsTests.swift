@@ -106,7 +106,10 @@ extension InstructionSets {
           bits: bits, groupSize: groupSize, scaleBits: scaleBits, scaleGroup: 16, zeros: true, 3, columns,
           seed: 4)
       }
-      return dense + affine + quantizedScales + codebooks + vectors
+      let masked = Sample.MaskedValues.allCases.flatMap { values in
+        [16, 64, 4096].map { Sample.masked(values, groupSize: $0, 3, columns, share: 0.5, seed: 5) }
+      }
+      return dense + affine + quantizedScales + codebooks + vectors + masked
     }
   }
 }
@@ -128,6 +131,7 @@ extension StoredMatrix {
     case .codebook(let storage): storage.multiply(x, y, on: pool)
     case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
+    case .masked(let storage): storage.multiply(x, y, on: pool)
     case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
     }
   }
@@ -156,7 +160,28 @@ extension StoredMatrix {
           tables: try memory.bytes(m.tables), scales: try m.scales.map(memory.bytes)))
     case .blocks(let m):
       .blocks(Blocks(rows: m.rows, columns: m.columns, format: m.format, data: try memory.bytes(m.data)))
+    case .masked(let m):
+      .masked(
+        Masked(
+          rows: m.rows, columns: m.columns, mask: try memory.bytes(m.mask),
+          values: try m.values.guarded(by: memory)))
     case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("no sample of these")
+    }
+  }
+}
+
+extension Masked.Values {
+  fileprivate func guarded(by memory: GuardedMemory) throws -> Self {
+    func guarded(_ scales: Masked.Scales) throws -> Masked.Scales {
+      Masked.Scales(groupSize: scales.groupSize, values: try memory.bytes(scales.values))
+    }
+    switch self {
+    case .float16(let values): return .float16(try memory.bytes(values))
+    case .int8(let codes, let scales):
+      return .int8(codes: try memory.bytes(codes), scales: try guarded(scales))
+    case .fourBits(let codes, let table, let scales):
+      return .fourBits(
+        codes: try memory.bytes(codes), table: try memory.bytes(table), scales: try guarded(scales))
     }
   }
 }

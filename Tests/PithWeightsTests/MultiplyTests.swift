@@ -79,10 +79,23 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: available, Sample.MaskedValues.allCases)
+    func ofMaskedWeights(instructions: pith_instruction_set, values: Sample.MaskedValues) {
+      for (rows, columns) in Self.shapes {
+        for (groupSize, share) in [(16, 0.5), (64, 0.1), (4096, 0.9)] as [(Int, Float)] {
+          expectProduct(
+            .masked(values, groupSize: groupSize, rows, columns, share: share, seed: UInt64(rows * columns)),
+            instructions)
+        }
+      }
+    }
+
     @Test(arguments: available) func ofNothingIsNothing(instructions: pith_instruction_set) {
       for (rows, columns, tokens) in [(0, 64, 1), (0, 64, 3), (4, 64, 0), (0, 0, 2)] {
         let matrices: [Sample] = [
-          .sparse(rows, columns, share: 0.1, seed: 1), .dense(.float32, rows, columns, seed: 1),
+          .sparse(rows, columns, share: 0.1, seed: 1),
+          .masked(.int8, groupSize: 16, rows, columns, share: 0.5, seed: 1),
+          .dense(.float32, rows, columns, seed: 1),
           .dense(.float16, rows, columns, seed: 1),
           .affine(bits: 4, groupSize: 64, symmetric: true, rows, columns, seed: 1),
           .codebook(bits: 4, tablePerRow: true, .float16, groupSize: 64, rows, columns, seed: 1),
@@ -93,6 +106,22 @@ extension InstructionSets {
           }
           #expect((y.rows, y.columns, y.values.count) == (tokens, rows, 0), "\(sample.name)")
         }
+      }
+    }
+
+    @Test func ofSeveralMatricesAreThoseOfEach() {
+      var random = SeededGenerator(seed: 3)
+      let x = Matrix(rows: 5, columns: 96, values: random.floats(5 * 96))
+      let inner = (0..<3).map { Sample.dense(.float16, 7 + $0, 96, seed: UInt64($0)).matrix }
+      func rotated(_ index: Int, seed: UInt64) -> StoredMatrix {
+        .transformed(Transformed(.rotation(Rotation(size: 96, seed: seed)), inner[index]))
+      }
+      for matrices in [
+        inner, [rotated(0, seed: 1), rotated(1, seed: 1), rotated(2, seed: 1)], [rotated(0, seed: 1)],
+        [rotated(0, seed: 1), rotated(1, seed: 2)], [rotated(0, seed: 1), inner[1]],
+      ] {
+        let products = StoredMatrix.multiply(x, with: matrices, on: Self.pools[1])
+        #expect(products == matrices.map { $0.multiply(x, on: Self.pools[0]) })
       }
     }
 

@@ -107,6 +107,52 @@ extension Sample {
       bound: 1)
   }
 
+  /// How weights behind a mask are written.
+  enum MaskedValues: CaseIterable { case float16, int8, fourBits }
+
+  /// A share of the weights behind a mask; some rows have none, some all.
+  static func masked(
+    _ values: MaskedValues, groupSize: Int, _ rows: Int, _ columns: Int, share: Float, seed: UInt64
+  ) -> Sample {
+    var random = SeededGenerator(seed: seed)
+    let groups = (columns + groupSize - 1) / groupSize
+    let (table, scales) = (random.floats(16), random.floats(rows * groups).map(Half.encode))
+    let width = Masked.maskBytes(columns)
+    var mask = [UInt8](repeating: 0, count: rows * width)
+    var (weights, halves, codes) = ([Float](repeating: 0, count: rows * columns), [UInt16](), [UInt8]())
+    for index in weights.indices {
+      let (row, column) = (index / columns, index % columns)
+      let share = row % 4 == 1 ? 0 : row % 4 == 2 ? 1 : share
+      guard random.uniform() < share else { continue }
+      mask[row * width + column / 8] |= 1 << (column % 8)
+      let scale = half(scales[row * groups + column / groupSize])
+      switch values {
+      case .float16:
+        halves.append(Half.encode(random.floats(1)[0]))
+        weights[index] = half(halves.last!)
+      case .int8:
+        codes += random.codes(1, bits: 8)
+        weights[index] = scale * Float(Int(codes.last!) - 128)
+      case .fourBits:
+        codes += random.codes(1, bits: 4)
+        weights[index] = scale * table[Int(codes.last!)]
+      }
+    }
+    let groupScales = Masked.Scales(groupSize: groupSize, values: Bytes(copying: scales))
+    let stored: Masked.Values =
+      switch values {
+      case .float16: .float16(Bytes(copying: halves))
+      case .int8: .int8(codes: Bytes(copying: codes), scales: groupScales)
+      case .fourBits:
+        .fourBits(
+          codes: Packing.pack(codes, rows: 1, bits: 4), table: Bytes(copying: table), scales: groupScales)
+      }
+    return Sample(
+      name: "masked \(values) \(share), groups of \(groupSize), \(rows)×\(columns)",
+      matrix: .masked(Masked(rows: rows, columns: columns, mask: Bytes(copying: mask), values: stored)),
+      weights: weights, bound: values == .int8 ? 128 : 1)
+  }
+
   /// How the groups of a codebook are scaled.
   enum Scaling: CaseIterable { case none, float32, float16, doubleQuantized }
 

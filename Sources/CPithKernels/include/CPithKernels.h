@@ -8,6 +8,7 @@
 
 #include "PithBlocks.h"
 #include "PithIntegers.h"
+#include "PithMasked.h"
 
 /// The instruction sets that kernels are written for.
 typedef enum {
@@ -199,8 +200,8 @@ float pith_largest_magnitude(const float *x, size_t count);
 /// Turns the pairs (x[i], x[i + pairs]) by the angles of the given cosines and sines.
 void pith_rotate(float *x, const float *cosines, const float *sines, size_t pairs);
 
-/// x ← (H ⊗ I)·x with the Hadamard matrix H of `order`, a power of two, not normalized, and I of `stride`.
-void pith_hadamard(float *x, size_t order, size_t stride);
+/// x ← H·x with the Hadamard matrix of `order`, a power of two, not normalized.
+void pith_hadamard(float *x, size_t order);
 
 // --- Rows of logits ---
 

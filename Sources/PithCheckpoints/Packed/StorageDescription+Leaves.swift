@@ -48,9 +48,52 @@ extension StorageDescription {
     guard columns <= Sparse.largestColumns else {
       throw fields.bad("'columns' of sparse storage must be at most \(Sparse.largestColumns)")
     }
+    return .sparse(rows: rows, columns: columns, count: try count(fields))
+  }
+
+  /// Reads the description of a masked matrix.
+  static func masked(_ fields: Fields, rows: Int, columns: Int) throws(CheckpointError) -> Self {
+    let count = try count(fields)
+    func groupSize() throws(CheckpointError) -> Int {
+      let size = try fields.size("group_size")
+      guard size >= columns || size % 16 == 0 else {
+        throw fields.bad("'group_size' of masked storage must be a multiple of 16, or all columns")
+      }
+      return size
+    }
+    let values: MaskedValues
+    switch try fields.text("values") {
+    case "float16": values = .float16
+    case "int8": values = .int8(groupSize: try groupSize())
+    case "codes4": values = .fourBits(groupSize: try groupSize())
+    default: throw fields.bad("'values' of masked storage must be float16, int8 or codes4")
+    }
+    return .masked(rows: rows, columns: columns, count: count, values: values)
+  }
+
+  private static func count(_ fields: Fields) throws(CheckpointError) -> Int {
     guard let count = fields.json["count"]?.int, (0...Int(Int32.max)).contains(count) else {
       throw fields.bad("'count' must be a whole number from 0 to \(Int32.max)")
     }
-    return .sparse(rows: rows, columns: columns, count: count)
+    return count
+  }
+}
+
+extension StorageDescription.MaskedValues {
+  /// How descriptions say it.
+  var name: String {
+    switch self {
+    case .float16: "float16"
+    case .int8: "int8"
+    case .fourBits: "codes4"
+    }
+  }
+
+  /// Columns that share a scale; nil where there are no scales.
+  var groupSize: Int? {
+    switch self {
+    case .float16: nil
+    case .int8(let size), .fourBits(let size): size
+    }
   }
 }

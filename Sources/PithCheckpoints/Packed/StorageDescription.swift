@@ -14,6 +14,7 @@ indirect enum StorageDescription: Equatable, Sendable {
     rows: Int, columns: Int, bits: Int, activations: IntegerProduct.Activations, float32Scales: Bool,
     threshold: Float?)
   case sparse(rows: Int, columns: Int, count: Int)
+  case masked(rows: Int, columns: Int, count: Int, values: MaskedValues)
   case permuted(StorageDescription)
   case scaled(StorageDescription)
   case rotated(StorageDescription, seed: UInt64)
@@ -25,6 +26,13 @@ indirect enum StorageDescription: Equatable, Sendable {
   struct QuantizedScales: Equatable {
     let bits: Int
     let groupSize: Int
+  }
+
+  /// How weights behind a mask are written.
+  enum MaskedValues: Equatable {
+    case float16
+    case int8(groupSize: Int)
+    case fourBits(groupSize: Int)
   }
 
   /// How affine zero points are stored.
@@ -78,6 +86,14 @@ indirect enum StorageDescription: Equatable, Sendable {
     case .sum(let storage): self = .sum(storage.terms.map(StorageDescription.init))
     case .sparse(let storage):
       self = .sparse(rows: storage.rows, columns: storage.columns, count: storage.values.count / 2)
+    case .masked(let storage):
+      let values: MaskedValues =
+        switch storage.values {
+        case .float16: .float16
+        case .int8(_, let scales): .int8(groupSize: scales.groupSize)
+        case .fourBits(_, _, let scales): .fourBits(groupSize: scales.groupSize)
+        }
+      self = .masked(rows: storage.rows, columns: storage.columns, count: storage.count, values: values)
     case .affine(let storage):
       let quantizedScales: QuantizedScales? =
         switch storage.scales {
@@ -143,7 +159,7 @@ indirect enum StorageDescription: Equatable, Sendable {
     switch self {
     case .affine(let rows, _, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
       .dense(let rows, _, _), .integer(let rows, _, _, _, _, _), .vectors(let rows, _, _, _),
-      .sparse(let rows, _, _):
+      .sparse(let rows, _, _), .masked(let rows, _, _, _):
       rows
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
       inner.rows
@@ -157,7 +173,7 @@ indirect enum StorageDescription: Equatable, Sendable {
     switch self {
     case .affine(_, let columns, _, _, _, _), .codebook(_, let columns, _, _, _, _),
       .blocks(_, let columns, _), .dense(_, let columns, _), .integer(_, let columns, _, _, _, _),
-      .vectors(_, let columns, _, _), .sparse(_, let columns, _):
+      .vectors(_, let columns, _, _), .sparse(_, let columns, _), .masked(_, let columns, _, _):
       columns
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
       inner.columns
@@ -226,6 +242,7 @@ indirect enum StorageDescription: Equatable, Sendable {
     case "affine": return try affine(fields, rows: rows, columns: columns)
     case "integer": return try integer(fields, rows: rows, columns: columns)
     case "sparse": return try sparse(fields, rows: rows, columns: columns)
+    case "masked": return try masked(fields, rows: rows, columns: columns)
     case "codebook":
       let bits = try fields.size("bits")
       guard bits <= 8 else { throw fields.bad("'bits' of a codebook must be from 1 to 8") }
@@ -286,6 +303,11 @@ indirect enum StorageDescription: Equatable, Sendable {
       ]
     case .sparse(let rows, let columns, let count):
       ["storage": "sparse", "rows": .int(rows), "columns": .int(columns), "count": .int(count)]
+    case .masked(let rows, let columns, let count, let values):
+      [
+        "storage": "masked", "rows": .int(rows), "columns": .int(columns), "count": .int(count),
+        "values": .string(values.name), "group_size": values.groupSize.map { .int($0) } ?? .null,
+      ]
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let scales):
       [
         "storage": "codebook", "rows": .int(rows), "columns": .int(columns), "bits": .int(bits),

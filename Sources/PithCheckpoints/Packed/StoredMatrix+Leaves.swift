@@ -64,3 +64,30 @@ extension Sparse {
     self.init(rows: rows, columns: columns, rowPointers: pointers, columnIndices: indices, values: values)
   }
 }
+
+extension Masked {
+  /// A masked matrix out of its tensors.
+  init(
+    rows: Int, columns: Int, count: Int, values: StorageDescription.MaskedValues, read: TensorReader
+  ) throws(StorageFault) {
+    let mask = try read("mask", .uint8, [rows, Masked.maskBytes(columns)])
+    func scales(_ groupSize: Int) throws(StorageFault) -> Scales {
+      let groups = (columns + groupSize - 1) / groupSize
+      return Scales(groupSize: groupSize, values: try read("scales", .float16, [rows, groups]))
+    }
+    let stored: Values
+    switch values {
+    case .float16: stored = .float16(try read("values", .float16, [count]))
+    case .int8(let groupSize):
+      stored = .int8(codes: try read("codes", .uint8, [count]), scales: try scales(groupSize))
+    case .fourBits(let groupSize):
+      stored = .fourBits(
+        codes: try read("codes", .uint8, [(count + 1) / 2]), table: try read("table", .float32, [16]),
+        scales: try scales(groupSize))
+    }
+    if let fault = Masked.fault(rows: rows, columns: columns, mask: mask, values: stored) {
+      throw StorageFault(sentence: fault)
+    }
+    self.init(rows: rows, columns: columns, mask: mask, values: stored)
+  }
+}

@@ -71,8 +71,9 @@ public struct Inference: Operations {
 
   /// Multiplies with the packed weights and adds the biases.
   public func project(_ x: Matrix, _ maps: [Linear]) -> [Matrix] {
-    maps.map { map in
-      var y = map.weight.multiply(x, on: pool)
+    let products = StoredMatrix.multiply(x, with: maps.map(\.weight), on: pool)
+    return zip(maps, products).map { map, product in
+      var y = product
       if let bias = map.bias {
         y.values.withUnsafeMutableBufferPointer { target in
           for row in 0..<x.rows { pith_add(target.baseAddress! + row * bias.count, bias, bias.count) }

@@ -1,0 +1,134 @@
+// Rows of which a mask says which weights are stored, a part of kernels_vector.h: LANES columns at a time, the next
+// stored weights are moved to the lanes that the mask names.
+
+/// A row on its way.
+typedef struct {
+  const pith_masked *m;
+  const float *table;  // of nibbles
+  const uint8_t *mask;
+  size_t next;  // stored weight
+} masked_row;
+
+INLINE masked_row masked_row_at(const pith_masked *m, const small_table *table, size_t row) {
+  return (masked_row){m, table->values, m->mask + row * pith_mask_bytes(m->columns), m->starts[row]};
+}
+
+INLINE small_table masked_table(const pith_masked *m) {
+  small_table table = {{0}};
+  if (m->table) memcpy(table.values, m->table, sizeof table.values);
+  return table;
+}
+
+/// The mask of LANES columns from column k, a multiple of LANES, on.
+INLINE uint32_t mask_at(const masked_row *row, size_t k) {
+#if LANES == 16
+  uint16_t bits;
+  memcpy(&bits, row->mask + k / 8, sizeof bits);
+  return bits;
+#else
+  return row->mask[k / 8];
+#endif
+}
+
+/// `bytes` bytes from byte `start` of `available` on; zeros behind them.
+#define STORED(NAME, p, start, bytes, available) \
+  uint8_t NAME##_end[(bytes)]; \
+  const uint8_t *NAME = (p) + (start); \
+  if ((start) + (bytes) > (available)) { \
+    memset(NAME##_end, 0, sizeof NAME##_end); \
+    if ((start) < (available)) memcpy(NAME##_end, NAME, (available) - (start)); \
+    NAME = NAME##_end; \
+  }
+
+/// The next LANES stored weights, not scaled; what lies behind the last weight is 0 or anything.
+INLINE lanes stored_weights(const masked_row *row, const pith_masked_format format) {
+  const pith_masked *m = row->m;
+  switch (format) {
+  case PITH_MASKED_HALF: {
+    STORED(p, m->values, 2 * row->next, 2 * LANES, 2 * m->count)
+    return halves_at(p);
+  }
+  case PITH_MASKED_BYTE: {
+    STORED(p, m->values, row->next, LANES, m->count)
+    return signed_numbers(p);
+  }
+  default: {
+    STORED(p, m->values, row->next / 2, LANES / 2 + 1, (m->count + 1) / 2)
+    uint64_t word = 0;
+    memcpy(&word, p, LANES / 2);
+    if (row->next % 2 == 1) word = word >> 4 | (uint64_t)p[LANES / 2] << (4 * LANES - 4);
+    ints codes;
+    UNROLLED for (int lane = 0; lane < LANES; lane++) codes[lane] = (int32_t)(word >> (lane / 8 * 32));
+    return look_up(row->table, codes >> count_up() % 8 * 4);
+  }
+  }
+}
+
+/// LANES weights from column k on; 0 times a negative scale would be −0.
+INLINE lanes masked_weights(masked_row *row, const pith_masked_format format, size_t k, float scale) {
+  const uint32_t bits = mask_at(row, k);
+  const lanes v = expand(scale * stored_weights(row, format), bits);
+  row->next += (size_t)__builtin_popcount(bits);
+  return v;
+}
+
+INLINE float masked_scale(const pith_masked *m, size_t row, size_t group) {
+  return m->scales ? half_at(m->scales + 2 * (row * m->groups + group)) : 1;
+}
+
+INLINE void decode_masked(const pith_masked *m, const pith_masked_format format, size_t row, float *out) {
+  const small_table table = masked_table(m);
+  masked_row r = masked_row_at(m, &table, row);
+  for (size_t group = 0; group < m->groups; group++) {
+    const size_t stop = smaller((group + 1) * m->group_size, m->columns);
+    const float scale = masked_scale(m, row, group);
+    for (size_t k = group * m->group_size; k < stop; k += LANES) {
+      const lanes v = masked_weights(&r, format, k, scale);
+      if (k + LANES <= stop) {
+        store(out + k, v);
+      } else {
+        memcpy(out + k, &v, (stop - k) * sizeof(float));
+      }
+    }
+  }
+}
+
+INLINE void multiply_masked(
+  const pith_masked *m, const pith_masked_format format, const float *x, size_t first, size_t last, float *y) {
+  const small_table table = masked_table(m);
+  lanes totals[4];
+  for (size_t row = first; row < last; row++) {
+    masked_row r = masked_row_at(m, &table, row);
+    lanes total = {0};
+    for (size_t group = 0; group < m->groups; group++) {
+      const size_t stop = smaller((group + 1) * m->group_size, m->columns);
+      lanes even = {0}, odd = {0};
+      size_t k = group * m->group_size;
+      for (; k + 2 * LANES <= stop; k += 2 * LANES) {
+        even += masked_weights(&r, format, k, 1) * load(x + k);
+        odd += masked_weights(&r, format, k + LANES, 1) * load(x + k + LANES);
+      }
+      for (; k < stop; k += LANES) {
+        even += masked_weights(&r, format, k, 1) * (k + LANES <= stop ? load(x + k) : load_part(x + k, stop - k));
+      }
+      total += masked_scale(m, row, group) * (even + odd);
+    }
+    finish_row(total, totals, row - first, last - first, y + first);
+  }
+}
+
+TARGET static void masked_decode(const pith_masked *m, size_t row, float *out) {
+  switch (m->format) {
+  case PITH_MASKED_HALF: decode_masked(m, PITH_MASKED_HALF, row, out); break;
+  case PITH_MASKED_BYTE: decode_masked(m, PITH_MASKED_BYTE, row, out); break;
+  case PITH_MASKED_NIBBLE: decode_masked(m, PITH_MASKED_NIBBLE, row, out); break;
+  }
+}
+
+TARGET static void masked_product(const pith_masked *m, const float *x, size_t first, size_t last, float *y) {
+  switch (m->format) {
+  case PITH_MASKED_HALF: multiply_masked(m, PITH_MASKED_HALF, x, first, last, y); break;
+  case PITH_MASKED_BYTE: multiply_masked(m, PITH_MASKED_BYTE, x, first, last, y); break;
+  case PITH_MASKED_NIBBLE: multiply_masked(m, PITH_MASKED_NIBBLE, x, first, last, y); break;
+  }
+}

@@ -1,0 +1,189 @@
+import CPithKernels
+import PithTensors
+
+/// A mask that says which weights are stored, and these weights one after the other; the others are 0.
+///
+///     let half = Masked(pruned)                  // float16 weights: 9 bits per weight where every second is 0
+///     print(half.count)
+///
+/// A bit of mask for each weight, in rows of whole 16 bits, and the stored weights in the order of rows and columns. No
+/// row says where it begins: that is counted when the matrix is made.
+public struct Masked: Sendable {
+  /// How the stored weights are written.
+  public enum Values: Sendable {
+    /// Float16 numbers.
+    case float16(Bytes)
+
+    /// Signed integers: codes c − 128 times the group's scale.
+    case int8(codes: Bytes, scales: Scales)
+
+    /// Codes of 4 bits, the lower half of a byte first, that index a table of 16 float32 values, times the group's scale.
+    case fourBits(codes: Bytes, table: Bytes, scales: Scales)
+  }
+
+  /// Scales of groups of columns of a row.
+  public struct Scales: Sendable {
+    /// Columns per group: a multiple of 16, or all.
+    public let groupSize: Int
+    /// `rows × groups` float16 numbers.
+    public let values: Bytes
+
+    /// Scales over existing memory.
+    public init(groupSize: Int, values: Bytes) {
+      self.groupSize = groupSize
+      self.values = values
+    }
+  }
+
+  /// The number of outputs.
+  public let rows: Int
+  /// The number of inputs.
+  public let columns: Int
+  /// `rows` masks of whole 16 bits: bit k mod 8 of byte k/8 of a row says whether column k is stored.
+  public let mask: Bytes
+  /// The stored weights.
+  public let values: Values
+  /// The first stored weight of each row, and behind the last row their number.
+  let starts: [UInt32]
+
+  /// The number of stored weights.
+  public var count: Int { Int(starts[rows]) }
+
+  /// The bytes of a row's mask.
+  public static func maskBytes(_ columns: Int) -> Int { (columns + 15) / 16 * 2 }
+
+  /// A matrix over existing memory, in which `fault` finds none.
+  public init(rows: Int, columns: Int, mask: Bytes, values: Values) {
+    let fault = Self.fault(rows: rows, columns: columns, mask: mask, values: values)
+    precondition(fault == nil, fault ?? "")
+    self.rows = rows
+    self.columns = columns
+    self.mask = mask
+    self.values = values
+    starts = Self.starts(rows, Self.maskBytes(columns), mask)
+  }
+
+  /// The weights of a matrix that are not 0, rounded to float16.
+  ///
+  /// - Precondition: no magnitude is above float16's largest, 65504.
+  public init(_ matrix: Matrix) {
+    let (rows, columns) = (matrix.rows, matrix.columns)
+    let width = Self.maskBytes(columns)
+    var mask = [UInt8](repeating: 0, count: rows * width)
+    var halves: [UInt16] = []
+    for row in 0..<rows {
+      for (column, value) in matrix[row: row].enumerated() where value != 0 {
+        mask[row * width + column / 8] |= 1 << (column % 8)
+        halves.append(Half.encode(value).littleEndian)
+      }
+    }
+    self.init(
+      rows: rows, columns: columns, mask: Bytes(copying: mask), values: .float16(Bytes(copying: halves)))
+  }
+
+  /// What is wrong with the tensors of a matrix, or nil: sizes that do not fit, bits behind the last column.
+  public static func fault(rows: Int, columns: Int, mask: Bytes, values: Values) -> String? {
+    let width = maskBytes(columns)
+    guard mask.count == rows * width else { return "the mask has not one bit per weight, in rows of 16" }
+    let count = Int(starts(rows, width, mask)[rows])
+    let isClean = mask.withUnsafeBytes { mask in
+      (0..<rows).allSatisfy { row in
+        (columns..<(8 * width)).allSatisfy { mask[row * width + $0 / 8] >> ($0 % 8) & 1 == 0 }
+      }
+    }
+    guard isClean else { return "the mask names columns behind the last" }
+    let (stored, needed): (Int, Int)
+    var scales: Scales?
+    switch values {
+    case .float16(let values): (stored, needed) = (values.count, 2 * count)
+    case .int8(let codes, let own): (stored, needed, scales) = (codes.count, count, own)
+    case .fourBits(let codes, let table, let own):
+      (stored, needed, scales) = (codes.count, (count + 1) / 2, own)
+      if table.count != 64 { return "the table of masked weights has not 16 values" }
+    }
+    guard stored == needed else { return "the mask lets through \(count) weights, but others are stored" }
+    guard let scales else { return nil }
+    guard scales.groupSize >= columns || scales.groupSize > 0 && scales.groupSize % 16 == 0 else {
+      return "groups of masked weights have a multiple of 16 columns"
+    }
+    return scales.values.count == rows * groups(columns, scales.groupSize) * 2
+      ? nil : "the scales of masked weights are not one per group"
+  }
+
+  private static func groups(_ columns: Int, _ groupSize: Int) -> Int {
+    columns == 0 ? 0 : (columns + groupSize - 1) / groupSize
+  }
+
+  private static func starts(_ rows: Int, _ width: Int, _ mask: Bytes) -> [UInt32] {
+    mask.withUnsafeBytes { mask in
+      var starts: [UInt32] = [0]
+      for row in 0..<rows {
+        let count = mask[(row * width)..<((row + 1) * width)].reduce(0) { $0 + UInt32($1.nonzeroBitCount) }
+        starts.append(starts[row] + count)
+      }
+      return starts
+    }
+  }
+}
+
+extension Masked {
+  var tensors: [NamedTensor] {
+    let mask = NamedTensor(
+      role: "mask", type: .uint8, shape: [rows, Self.maskBytes(columns)], bytes: mask)
+    func scaled(_ codes: Bytes, _ scales: Scales) -> [NamedTensor] {
+      [
+        NamedTensor(role: "codes", type: .uint8, shape: [codes.count], bytes: codes),
+        NamedTensor(
+          role: "scales", type: .float16, shape: [rows, Self.groups(columns, scales.groupSize)],
+          bytes: scales.values),
+      ]
+    }
+    switch values {
+    case .float16(let values):
+      return [mask, NamedTensor(role: "values", type: .float16, shape: [count], bytes: values)]
+    case .int8(let codes, let scales): return [mask] + scaled(codes, scales)
+    case .fourBits(let codes, let table, let scales):
+      return [mask, NamedTensor(role: "table", type: .float32, shape: [16], bytes: table)]
+        + scaled(codes, scales)
+    }
+  }
+
+  func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
+    withKernelMatrix { pith_masked_decode($0, row, target) }
+  }
+
+  /// The product with one token.
+  func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
+    withKernelMatrix { matrix in
+      pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+        pith_masked_product(matrix, x, range.lowerBound, range.upperBound, y)
+      }
+    }
+  }
+
+  private func withKernelMatrix(_ body: (UnsafePointer<pith_masked>) -> Void) {
+    func start(_ bytes: Bytes) -> UnsafePointer<UInt8>? {
+      bytes.unsafePointer.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    }
+    starts.withUnsafeBufferPointer { starts in
+      var matrix = pith_masked(
+        mask: start(mask), starts: starts.baseAddress, values: nil, count: count, scales: nil, table: nil,
+        columns: columns, group_size: max(columns, 1), groups: columns > 0 ? 1 : 0, format: PITH_MASKED_HALF)
+      func scale(_ scales: Scales) {
+        matrix.scales = start(scales.values)
+        matrix.group_size = scales.groupSize
+        matrix.groups = Self.groups(columns, scales.groupSize)
+      }
+      switch values {
+      case .float16(let values): matrix.values = start(values)
+      case .int8(let codes, let scales):
+        (matrix.values, matrix.format) = (start(codes), PITH_MASKED_BYTE)
+        scale(scales)
+      case .fourBits(let codes, let table, let scales):
+        (matrix.values, matrix.table, matrix.format) = (start(codes), start(table), PITH_MASKED_NIBBLE)
+        scale(scales)
+      }
+      withExtendedLifetime(self) { body(&matrix) }
+    }
+  }
+}
