@@ -6,6 +6,7 @@ void sgemm_(
   const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);
+void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda, int *info);
 void dsyevd_(
   const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work, const int *lwork,
   int *iwork, const int *liwork, int *info);

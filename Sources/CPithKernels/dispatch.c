@@ -93,6 +93,10 @@ void pith_subtract_products(
   const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out) {
   K->subtract_products(base, factors, rows, row_count, count, out);
 }
+void pith_subtract_columns(
+  float *w, const float *e, const float *factors, size_t stride, size_t columns, size_t count) {
+  K->subtract_columns(w, e, factors, stride, columns, count);
+}
 void pith_sum_rows(const float *base, const float *const *rows, size_t row_count, size_t count, float *out) {
   K->sum_rows(base, rows, row_count, count, out);
 }

@@ -21,6 +21,7 @@ typedef struct {
   void (*masked_decode)(const pith_masked *, size_t, float *);
   void (*masked_product)(const pith_masked *, const float *, size_t, size_t, float *);
   void (*subtract_products)(const float *, const float *, const float *, size_t, size_t, float *);
+  void (*subtract_columns)(float *, const float *, const float *, size_t, size_t, size_t);
   void (*sum_rows)(const float *, const float *const *, size_t, size_t, float *);
   size_t (*lowest_sum)(const float *, const float *const *, size_t, size_t, float *);
   void (*hadamard)(float *, size_t);

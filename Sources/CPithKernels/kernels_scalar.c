@@ -195,6 +195,17 @@ static void subtract_products(
   }
 }
 
+static void subtract_columns(
+  float *w, const float *e, const float *factors, size_t stride, size_t columns, size_t count) {
+  for (size_t j = 0; j < columns; j++) {
+    for (size_t row = 0; row < 16; row++) {
+      float sum = 0;
+      for (size_t i = 0; i < count; i++) sum += factors[j * stride + i] * e[16 * i + row];
+      w[16 * j + row] -= sum;
+    }
+  }
+}
+
 static void hadamard(float *x, size_t order) { pith_butterflies(x, order, 1); }
 
 static void sum_rows(const float *base, const float *const *rows, size_t row_count, size_t count, float *out) {
@@ -274,6 +285,6 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
 
 const pith_kernels pith_kernels_scalar = {
   dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
-  codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products,
+  codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products, subtract_columns,
   sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

@@ -168,6 +168,30 @@ TARGET static void subtract_products(
   }
 }
 
+/// Four columns together, as each sum waits for itself.
+TARGET static void subtract_columns(
+  float *w, const float *e, const float *factors, size_t stride, size_t columns, size_t count) {
+  for (size_t row = 0; row < 16; row += LANES) {
+    size_t j = 0;
+    for (; j + 4 <= columns; j += 4) {
+      lanes sums[4] = {{0}, {0}, {0}, {0}};
+      for (size_t i = 0; i < count; i++) {
+        const lanes errors = load(e + 16 * i + row);
+        UNROLLED for (size_t k = 0; k < 4; k++) sums[k] += factors[(j + k) * stride + i] * errors;
+      }
+      UNROLLED for (size_t k = 0; k < 4; k++) {
+        float *target = w + 16 * (j + k) + row;
+        store(target, load(target) - sums[k]);
+      }
+    }
+    for (; j < columns; j++) {
+      lanes sum = {0};
+      for (size_t i = 0; i < count; i++) sum += factors[j * stride + i] * load(e + 16 * i + row);
+      store(w + 16 * j + row, load(w + 16 * j + row) - sum);
+    }
+  }
+}
+
 TARGET static void sum_rows(
   const float *base, const float *const *rows, size_t row_count, size_t count, float *out) {
   size_t k = 0;

@@ -28,10 +28,10 @@ enum BLAS {
     sgemm_(&transA, &transB, &m, &n, &k, &alpha, a, &lda, b, &ldb, &beta, c, &ldc)
   }
 
-  /// A = L·Lᵀ in the lower triangle; the column that is not positive (from 1), or 0.
-  static func dpotrf(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
+  /// A = L·Lᵀ in the lower triangle ("L"), or UᵀU in the upper ("U"); the column that is not positive (from 1), or 0.
+  static func dpotrf(_ uplo: Character, _ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
     _ = isSingleThreaded
-    var (uplo, n, info) = (letter("L"), Int32(n), Int32(0))
+    var (uplo, n, info) = (letter(uplo), Int32(n), Int32(0))
     var lda = n
     dpotrf_(&uplo, &n, a, &lda, &info)
     return Int(info)
@@ -43,6 +43,15 @@ enum BLAS {
     var (uplo, n, info) = (letter("L"), Int32(n), Int32(0))
     var lda = n
     dpotri_(&uplo, &n, a, &lda, &info)
+    return Int(info)
+  }
+
+  /// The inverse of an upper triangle in its place; the column of a 0 on the diagonal (from 1), or 0.
+  static func dtrtri(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
+    _ = isSingleThreaded
+    var (uplo, diag, n, info) = (letter("U"), letter("N"), Int32(n), Int32(0))
+    var lda = n
+    dtrtri_(&uplo, &diag, &n, a, &lda, &info)
     return Int(info)
   }
 

@@ -34,8 +34,20 @@ public struct SymmetricMatrix: Sendable {
   public func cholesky() -> CholeskyFactor? {
     guard size > 0 else { return CholeskyFactor(size: 0, values: []) }
     var factor = values
-    guard BLAS.dpotrf(size, &factor) == 0 else { return nil }
+    guard BLAS.dpotrf("L", size, &factor) == 0 else { return nil }
     return CholeskyFactor(size: size, values: factor)
+  }
+
+  /// The upper triangular U with A⁻¹ = UᵀU; nil if the matrix is not positive definite.
+  ///
+  /// With the rows and columns of A in reverse, A = VᵀV with V upper triangular; then U is V⁻ᵀ in reverse. Half the work of
+  /// inverting A and factoring the inverse.
+  public func inverseCholesky() -> CholeskyFactor? {
+    guard size > 0 else { return CholeskyFactor(size: 0, values: []) }
+    var factor = Array(values.reversed())
+    guard BLAS.dpotrf("U", size, &factor) == 0, BLAS.dtrtri(size, &factor) == 0 else { return nil }
+    // As the columns of V⁻¹ lie together, its memory is that of the rows of V⁻ᵀ.
+    return CholeskyFactor(size: size, values: factor.reversed())
   }
 
   /// The eigenvalues, rising, and the eigenvectors as rows in the same order; nil if the iteration fails.

@@ -47,7 +47,23 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 2, 3, 31])
+  func theFactorOfTheInverseIsUpperAndMultipliesToIt(size: Int) throws {
+    let x = random(2 * size + 3, size, 5)
+    let a = SymmetricMatrix(x.times(x, transposed: true))
+    let factor = try #require(a.inverseCholesky())
+    let inverse = try #require(a.cholesky()).inverse()
+    for i in 0..<size {
+      #expect(factor[i, i] > 0)
+      for j in i..<size {
+        let product = (0...i).reduce(0.0) { $0 + factor[$1, i] * factor[$1, j] }
+        #expect(abs(product - inverse[i, j]) < 1e-8 * inverse[i, i].squareRoot() * inverse[j, j].squareRoot())
+      }
+    }
+  }
+
   @Test func aMatrixThatIsNotPositiveHasNoFactor() {
+    #expect(SymmetricMatrix(size: 2, values: [1, 2, 2, 1]).inverseCholesky() == nil)
     #expect(SymmetricMatrix(size: 2, values: [1, 2, 2, 1]).cholesky() == nil)
     #expect(SymmetricMatrix(size: 1, values: [0]).cholesky() == nil)
   }

@@ -39,6 +39,30 @@ extension InstructionSets {
     }
 
     @Test(arguments: available, GuardedMemory.allCases)
+    func columnsAreSubtracted(instructions: pith_instruction_set, memory: GuardedMemory) throws {
+      var random = SeededGenerator(seed: 3)
+      for (columns, count, stride) in [(0, 1, 1), (1, 1, 1), (5, 1, 1), (3, 7, 9), (9, 128, 128), (4, 3, 3)] {
+        let (w, e) = (random.floats(16 * columns), random.floats(16 * count))
+        let factors = random.floats(max(0, (columns - 1) * stride + count))
+        let stored = try (memory.bytes(Bytes(copying: e)), memory.bytes(Bytes(copying: factors)))
+        let result = try memory.with(w) { w in
+          using(instructions) {
+            pith_subtract_columns(w, start(stored.0), start(stored.1), stride, columns, count)
+          }
+        }
+        for j in 0..<columns {
+          for row in 0..<16 {
+            let exact = (0..<count).reduce(Double(w[16 * j + row])) {
+              $0 - Double(factors[j * stride + $1]) * Double(e[16 * $1 + row])
+            }
+            #expect(abs(Double(result[16 * j + row]) - exact) < 1e-4)
+          }
+        }
+        withExtendedLifetime(stored) {}
+      }
+    }
+
+    @Test(arguments: available, GuardedMemory.allCases)
     func productsAreSubtracted(instructions: pith_instruction_set, memory: GuardedMemory) throws {
       var random = SeededGenerator(seed: 2)
       for count in Self.counts {

@@ -167,6 +167,12 @@ void pith_sum_rows(const float *base, const float *const *rows, size_t row_count
 size_t pith_lowest_sum(
   const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest);
 
+// --- Sweeps over the columns of a weight (PithQuantization/SecondOrder/Slab.swift) ---
+
+/// w[j] −= Σ_i factors[j · stride + i] · e[i] for j < columns and i < count: columns of 16 rows, one after the other.
+void pith_subtract_columns(
+  float *w, const float *e, const float *factors, size_t stride, size_t columns, size_t count);
+
 // --- Element by element ---
 
 /// out = x / √(mean(x²) + ε) · weight.
