@@ -18,7 +18,7 @@ let package = Package(
   platforms: [.macOS(.v15), .iOS(.v18)],
   products: [
     .library(name: "Pith", targets: ["Pith"]),
-    .library(name: "PithCompressionKit", targets: ["PithCompression", "PithQuantization"]),
+    .library(name: "PithCompressionKit", targets: ["PithCompression", "PithQuantization", "PithSparsity"]),
     .executable(name: "pith", targets: ["PithTool"]),
   ],
   dependencies: [
@@ -45,6 +45,7 @@ let package = Package(
       "PithCheckpoints", ["PithModels", "PithWeights", "PithTensors", "PithTokenizers", "PithJSON"]),
     library(
       "PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
+    library("PithSparsity", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
     library("PithGeneration", ["PithModels", "PithTokenizers", "PithTensors"]),
     library(
       "PithEvaluation",
@@ -55,7 +56,8 @@ let package = Package(
     library(
       "PithCompression",
       [
-        "PithQuantization", "PithCheckpoints", "PithEvaluation", "PithGeneration", "PithModels",
+        "PithQuantization", "PithSparsity", "PithCheckpoints", "PithEvaluation", "PithGeneration",
+        "PithModels",
         "PithTokenizers", "PithWeights", "PithTensors", "PithJSON",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
       ]),
@@ -65,7 +67,7 @@ let package = Package(
     .executableTarget(
       name: "PithTool",
       dependencies: [
-        "Pith", "PithCompression", "PithEvaluation", "PithQuantization",
+        "Pith", "PithCompression", "PithEvaluation", "PithQuantization", "PithSparsity",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"], swiftSettings: swift),
@@ -80,6 +82,9 @@ let package = Package(
       ["PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithJSON", "PithTokenizers"]),
     tests(
       "PithQuantizationTests", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
+    tests(
+      "PithSparsityTests",
+      ["PithSparsity", "PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
     tests(
       "PithCompressionTests",
       ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors", "PithJSON"]),

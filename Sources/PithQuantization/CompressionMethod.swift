@@ -1,19 +1,19 @@
 import PithTensors
 import PithWeights
 
-/// A way to quantize a weight: one entry of the table of methods.
+/// A way to make a weight small: one entry of a table of methods, `quantization` or that of pruning.
 ///
-///     let method = QuantizationMethod.named("nf4")!
+///     let method = CompressionMethod.named("nf4")!
 ///     let quantized = try method.quantize(weight, options: method.defaults, on: pool)
 ///     print(quantized.matrix.bitsPerWeight)       // 4.5
 ///
 /// A method is a function from a weight, what calibration saw at its input, and options to a stored matrix; it knows
-/// nothing of models or files. A new one is a file with the function, an entry in `all`, and a test.
-public struct QuantizationMethod: Sendable {
+/// nothing of models or files. A new one is a file with the function, an entry in a table, and a test.
+public struct CompressionMethod: Sendable {
   /// The function of a method; its arguments have been checked. Statistics are there unless the method needs none.
-  typealias Function =
-    @Sendable (Matrix, InputStatistics?, QuantizationOptions, ThreadPool) throws(QuantizationError) ->
-    QuantizedMatrix
+  package typealias Function =
+    @Sendable (Matrix, InputStatistics?, MethodOptions, ThreadPool) throws(MethodError) ->
+    CompressedMatrix
 
   /// Whether a method looks at what calibration saw.
   public enum Calibration: Sendable {
@@ -38,10 +38,10 @@ public struct QuantizationMethod: Sendable {
   public let bits: ClosedRange<Int>
 
   /// The options that the method reads.
-  public let options: Set<QuantizationOptions.Name>
+  public let options: Set<MethodOptions.Name>
 
   /// The options to start from.
-  public let defaults: QuantizationOptions
+  public let defaults: MethodOptions
 
   /// What the method can make small.
   public let losses: Set<QuantizationLoss>
@@ -52,14 +52,14 @@ public struct QuantizationMethod: Sendable {
   private let function: Function
 
   /// What the method's options must fulfil together; the general rules have been checked.
-  private let rule: @Sendable (QuantizationOptions) throws(QuantizationError) -> Void
+  private let rule: @Sendable (MethodOptions) throws(MethodError) -> Void
 
-  init(
+  package init(
     name: String, summary: String, paper: String, bits: ClosedRange<Int>,
-    options: Set<QuantizationOptions.Name>, defaults: QuantizationOptions,
+    options: Set<MethodOptions.Name>, defaults: MethodOptions,
     losses: Set<QuantizationLoss> = Set(QuantizationLoss.allCases), calibration: Calibration = .none,
     function: @escaping Function,
-    rule: @escaping @Sendable (QuantizationOptions) throws(QuantizationError) -> Void = { _ in }
+    rule: @escaping @Sendable (MethodOptions) throws(MethodError) -> Void = { _ in }
   ) {
     self.name = name
     self.summary = summary
@@ -81,11 +81,11 @@ public struct QuantizationMethod: Sendable {
   ///   - options: start from `defaults`.
   ///   - pool: the threads that share the work; the result does not depend on their number.
   /// - Returns: a stored matrix of the same shape, with notes.
-  /// - Throws: `QuantizationError` if an option is out of range or does not apply, or if the weight is empty,
+  /// - Throws: `MethodError` if an option is out of range or does not apply, or if the weight is empty,
   ///   not finite, or too large for the scales.
   public func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics? = nil, options: QuantizationOptions, on pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics? = nil, options: MethodOptions, on pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     try check(options)
     precondition(statistics.map { $0.columns == weight.columns } ?? true, "statistics of another matrix")
     if calibration == .required, statistics == nil { throw .noStatistics(method: name) }
@@ -100,10 +100,10 @@ public struct QuantizationMethod: Sendable {
 
   /// Checks options before any weight is read.
   ///
-  /// - Throws: `QuantizationError` that names the first option that is out of range or does not apply.
-  public func check(_ options: QuantizationOptions) throws(QuantizationError) {
+  /// - Throws: `MethodError` that names the first option that is out of range or does not apply.
+  public func check(_ options: MethodOptions) throws(MethodError) {
     guard bits.contains(options.bits) else { throw .bits(options.bits, allowed: bits, method: name) }
-    for option in QuantizationOptions.Name.allCases where !self.options.contains(option) {
+    for option in MethodOptions.Name.allCases where !self.options.contains(option) {
       guard options.agrees(with: defaults, in: option) else { throw .unusedOption(option, method: name) }
     }
     guard losses.contains(options.loss) else { throw .loss(options.loss, method: name) }
@@ -123,7 +123,7 @@ public struct QuantizationMethod: Sendable {
       }
       if options.symmetric { throw .unusedOption(.symmetric, method: options.grid.rawValue) }
     }
-    let ranges: [(QuantizationOptions.Name, Int, ClosedRange<Int>)] = [
+    let ranges: [(MethodOptions.Name, Int, ClosedRange<Int>)] = [
       (.dimension, options.dimension, VectorCodebook.Layout.dimensions),
       (.codebooks, options.codebooks, VectorCodebook.Layout.codebookCounts),
       (.iterations, options.iterations, 1...1000),
@@ -138,131 +138,25 @@ public struct QuantizationMethod: Sendable {
   }
 }
 
-extension QuantizationMethod {
-  /// Every method.
-  public static let all: [QuantizationMethod] = [
-    QuantizationMethod(
-      name: "rtn", summary: "round to the nearest of evenly spaced integers, with a scale per group",
-      paper: "arXiv 1712.05877, section 2.1", bits: 2...8,
-      options: [.groupSize, .symmetric, .rangeSearch, .activations, .loss],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), losses: [.plain, .layer], calibration: .optional,
-      function: RoundToNearest.quantize, rule: RoundToNearest.check),
-    QuantizationMethod(
-      name: "hqq", summary: "evenly spaced integers with zero points that make small errors smaller still",
-      paper: "Badri and Shaji, Half-quadratic quantization of large machine learning models, 2023",
-      bits: 2...8,
-      options: [.groupSize], defaults: QuantizationOptions(bits: 4, groupSize: 64),
-      function: plain(HalfQuadratic.quantize)),
-    QuantizationMethod(
-      name: "kmeans", summary: "a table of values fitted by exact one-dimensional k-means",
-      paper: "Wu, Optimal quantization by matrix searching, J. Algorithms 12, 1991", bits: 1...8,
-      options: [.groupSize, .tablePerRow, .loss],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), losses: [.plain, .diagonal],
-      calibration: .optional, function: KMeans.quantize),
-    QuantizationMethod(
-      name: "percentile", summary: "a table of evenly spaced quantiles: each code is used equally often",
-      paper: "arXiv 2110.02861, section 2 (quantile quantization)", bits: 1...8,
-      options: [.groupSize, .tablePerRow, .loss],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), losses: [.plain, .diagonal],
-      calibration: .optional, function: Percentile.quantize),
-    QuantizationMethod(
-      name: "nf4", summary: "NormalFloat: 16 fixed values at the quantiles of a normal distribution",
-      paper: "arXiv 2305.14314 (QLoRA)", bits: 4...4,
-      options: [.groupSize, .doubleQuantization],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(NormalFloat.quantize)),
-    QuantizationMethod(
-      name: "af4",
-      summary: "AbnormalFloat: 16 values of least absolute error for normal blocks of the given size",
-      paper: "arXiv 2306.06965", bits: 4...4,
-      options: [.groupSize, .doubleQuantization],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64), function: plain(AbnormalFloat.quantize)),
-    QuantizationMethod(
-      name: "gptq", summary: "column by column, each error made up for by the columns still to come",
-      paper: "arXiv 2210.17323", bits: 2...8,
-      options: [.groupSize, .symmetric, .rangeSearch, .actOrder, .damping, .grid, .activations],
-      defaults: QuantizationOptions(
-        bits: 4, groupSize: 64, rangeSearch: .squaredError, actOrder: .static),
-      calibration: .required, function: observing(GPTQ.quantize)),
-    QuantizationMethod(
-      name: "obq",
-      summary: "weight by weight, in each row the one of least harm first; slow: for small matrices",
-      paper: "arXiv 2208.11580", bits: 2...8, options: [.groupSize, .symmetric, .rangeSearch, .damping],
-      defaults: QuantizationOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError),
-      calibration: .required, function: observing(OptimalBrainQuantization.quantize)),
-    QuantizationMethod(
-      name: "spqr", summary: "GPTQ in small groups with quantized scales, the most sensitive weights apart",
-      paper: "arXiv 2306.03078", bits: 2...8,
-      options: [.groupSize, .rangeSearch, .damping, .outlierShare, .scaleBits],
-      defaults: QuantizationOptions(bits: 3, groupSize: 16, outlierShare: 0.01, scaleBits: 3),
-      calibration: .required, function: observing(SpQR.quantize)),
-    QuantizationMethod(
-      name: "quik",
-      summary: "GPTQ with weights and activations in 4 (or 8) bits, the columns of large inputs apart",
-      paper: "arXiv 2310.09259", bits: 4...8, options: [.rangeSearch, .damping, .outlierShare],
-      defaults: QuantizationOptions(bits: 4, outlierShare: 0.05), calibration: .required,
-      function: observing(QUIK.quantize), rule: QUIK.check),
-    QuantizationMethod(
-      name: "vq", summary: "vectors: one codebook for all runs of columns, by k-means",
-      paper: "Lloyd, Least squares quantization in PCM, 1982", bits: 1...12,
-      options: [.dimension, .loss, .iterations, .seed],
-      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 4), calibration: .optional,
-      function: VectorQuantization.quantize),
-    QuantizationMethod(
-      name: "pq", summary: "product quantization: sub-spaces of columns with a codebook each",
-      paper: "Jégou et al., Product quantization for nearest neighbor search, PAMI 33, 2011", bits: 1...12,
-      options: [.dimension, .codebooks, .loss, .iterations, .seed],
-      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 4, codebooks: 4),
-      calibration: .optional, function: ProductQuantization.quantize),
-    QuantizationMethod(
-      name: "opq", summary: "product quantization behind a rotation that suits it",
-      paper: "Ge et al., Optimized product quantization, PAMI 36, 2014", bits: 1...12,
-      options: [.dimension, .codebooks, .loss, .iterations, .seed],
-      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 4, codebooks: 4),
-      calibration: .optional, function: OptimizedProductQuantization.quantize),
-    QuantizationMethod(
-      name: "aq", summary: "additive quantization: sums of codewords, found by beam search",
-      paper: "Babenko and Lempitsky, CVPR 2014; on the layer loss arXiv 2401.06118 (AQLM)", bits: 1...12,
-      options: [.dimension, .codebooks, .loss, .iterations, .seed],
-      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 8, codebooks: 2),
-      calibration: .optional, function: AdditiveQuantization.quantize),
-    QuantizationMethod(
-      name: "lsq", summary: "additive quantization by local search with random disturbances",
-      paper: "Martinez et al., ECCV 2016 and 2018", bits: 1...12,
-      options: [.dimension, .codebooks, .loss, .iterations, .seed],
-      defaults: QuantizationOptions(bits: 8, loss: .layer, dimension: 8, codebooks: 2),
-      calibration: .optional, function: LocalSearchQuantization.quantize),
-    QuantizationMethod(
-      name: "llm-int8",
-      summary: "LLM.int8(): weights and activations in int8, multiplied as integers, large features apart",
-      paper: "arXiv 2208.07339", bits: 8...8, options: [.rangeSearch, .threshold, .fixedOutliers],
-      defaults: QuantizationOptions(bits: 8, threshold: 6), calibration: .optional, function: LLMInt8.quantize
-    ),
-    QuantizationMethod(
-      name: "float16", summary: "half precision: what compression is measured against", paper: "IEEE 754",
-      bits: 16...16, options: [], defaults: QuantizationOptions(bits: 16), function: plain(Float16.quantize)),
-  ]
-
-  /// The method called `name`, or nil.
-  public static func named(_ name: String) -> QuantizationMethod? { all.first { $0.name == name } }
-
+extension CompressionMethod {
   /// The function of a method that looks at the weight alone.
-  private static func plain(
+  package static func plain(
     _ quantize:
-      @escaping @Sendable (Matrix, QuantizationOptions, ThreadPool) throws(QuantizationError) ->
+      @escaping @Sendable (Matrix, MethodOptions, ThreadPool) throws(MethodError) ->
       StoredMatrix
   ) -> Function {
-    { (weight, _, options, pool) throws(QuantizationError) in
-      QuantizedMatrix(try quantize(weight, options, pool))
+    { (weight, _, options, pool) throws(MethodError) in
+      CompressedMatrix(try quantize(weight, options, pool))
     }
   }
 
   /// The function of a method that cannot do without statistics.
-  private static func observing(
+  package static func observing(
     _ quantize:
-      @escaping @Sendable (Matrix, InputStatistics, QuantizationOptions, ThreadPool)
-      throws(QuantizationError) -> QuantizedMatrix
+      @escaping @Sendable (Matrix, InputStatistics, MethodOptions, ThreadPool)
+      throws(MethodError) -> CompressedMatrix
   ) -> Function {
-    { (weight, statistics, options, pool) throws(QuantizationError) in
+    { (weight, statistics, options, pool) throws(MethodError) in
       try quantize(weight, statistics!, options, pool)
     }
   }

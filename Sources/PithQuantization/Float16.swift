@@ -4,8 +4,8 @@ import PithWeights
 /// Half precision: each weight becomes the nearest float16 number.
 enum Float16 {
   static func quantize(
-    _ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> StoredMatrix {
+    _ weight: Matrix, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> StoredMatrix {
     let halves = weight.values.map(Half.encode)
     if let index = halves.firstIndex(where: { !Half.decode($0).isFinite }) {
       throw .tooLarge(row: index / weight.columns, column: index % weight.columns)

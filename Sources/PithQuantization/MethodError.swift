@@ -1,5 +1,5 @@
 /// Why a weight could not be quantized: one sentence with the fault and its mend.
-public enum QuantizationError: Error, Equatable {
+public enum MethodError: Error, Equatable {
   /// The bits are outside of what the method offers.
   case bits(Int, allowed: ClosedRange<Int>, method: String)
 
@@ -21,7 +21,7 @@ public enum QuantizationError: Error, Equatable {
   case rangeBySearchAndLoss
 
   /// The option is outside of what the method offers.
-  case range(QuantizationOptions.Name, Int, allowed: ClosedRange<Int>)
+  case range(MethodOptions.Name, Int, allowed: ClosedRange<Int>)
   /// The threshold is not a positive number.
   case threshold(Float)
 
@@ -31,8 +31,25 @@ public enum QuantizationError: Error, Equatable {
   /// Integers that are multiplied as such have one symmetric scale per row and 4 or 8 bits.
   case integerStorage
 
+  /// Weights that stay have 4, 8 or 16 bits.
+  case survivorBits(Int)
+
+  /// Groups of weights that stay have a multiple of 16 columns.
+  case survivorGroups(Int)
+
+  /// A pattern of so many columns would cross from one group to the next.
+  case patternAcrossGroups(Int, groupSize: Int)
+
+  /// The method looks at one matrix at a time, or a pattern at a few columns.
+  case modelScope
+  /// The method knows no patterns of columns.
+  case patternless(method: String)
+
+  /// The zeros take more to say than they save.
+  case largerThanDense(bytes: Int, dense: Int)
+
   /// The option was set, but the method does not read it.
-  case unusedOption(QuantizationOptions.Name, method: String)
+  case unusedOption(MethodOptions.Name, method: String)
 
   /// The method needs what calibration saw, and there was none.
   case noStatistics(method: String)
@@ -53,7 +70,7 @@ public enum QuantizationError: Error, Equatable {
   case tooLarge(row: Int, column: Int)
 }
 
-extension QuantizationError: CustomStringConvertible {
+extension MethodError: CustomStringConvertible {
   /// The sentence to show.
   public var description: String {
     switch self {
@@ -81,6 +98,18 @@ extension QuantizationError: CustomStringConvertible {
       "outlier-share is \(share): choose from 0 to below 1."
     case .integerStorage:
       "Quantized activations need weights that are symmetric, with a scale per row, in 4 or 8 bits: set symmetric, group-size 0, bits 4 or 8, and no stored order."
+    case .survivorBits(let bits):
+      "bits is \(bits), but weights that stay are stored in 4, 8 or 16: choose one of these."
+    case .survivorGroups(let size):
+      "group-size is \(size): choose a multiple of 16, or none."
+    case .patternAcrossGroups(let count, let size):
+      "A pattern of \(count) columns does not divide groups of \(size): choose a group-size that it divides, or none."
+    case .modelScope:
+      "The scope of a model is for magnitudes and a share: choose magnitude with a sparsity such as 0.5, or another scope."
+    case .patternless(let method):
+      "\(method) chooses its zeros freely: give a share such as 0.5, or choose sparsegpt for a pattern."
+    case .largerThanDense(let bytes, let dense):
+      "So few zeros would make the matrix larger, \(bytes) bytes instead of \(dense): choose a higher sparsity, or leave it dense."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):

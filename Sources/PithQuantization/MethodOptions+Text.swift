@@ -1,4 +1,4 @@
-extension QuantizationOptions {
+extension MethodOptions {
   /// A value that an option cannot have.
   public struct ValueError: Error, Equatable, CustomStringConvertible {
     /// The option.
@@ -59,6 +59,13 @@ extension QuantizationOptions {
     case .outlierShare: outlierShare = try number()
     case .scaleBits: scaleBits = try whole()
     case .activations: activations = try choice(Activations.self)
+    case .sparsity:
+      guard let value = Sparsity(text) else {
+        throw fail("a share from 0 to below 1, such as 0.5, or n:m such as 2:4, n zeros in m columns")
+      }
+      sparsity = value
+    case .scope: scope = try choice(PruningScope.self)
+    case .dynamic: dynamic = try flag()
     case .seed:
       guard let value = UInt64(text) else { throw fail("a whole number, 0 or more") }
       seed = value
@@ -87,6 +94,9 @@ extension QuantizationOptions {
     case .outlierShare: "\(outlierShare)"
     case .scaleBits: "\(scaleBits)"
     case .activations: activations.rawValue
+    case .sparsity: sparsity.text
+    case .scope: scope.rawValue
+    case .dynamic: "\(dynamic)"
     case .seed: "\(seed)"
     }
   }

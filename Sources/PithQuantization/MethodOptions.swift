@@ -1,12 +1,12 @@
 /// What a method may be told: the size of its codes, what shares a scale, how the range is chosen.
 ///
-///     var options = QuantizationMethod.named("rtn")!.defaults
+///     var options = CompressionMethod.named("rtn")!.defaults
 ///     options.bits = 3
 ///     options.groupSize = 32
 ///
-/// A method refuses an option that it would not read (see `QuantizationMethod.options`), so a setting never
+/// A method refuses an option that it would not read (see `CompressionMethod.options`), so a setting never
 /// passes without effect.
-public struct QuantizationOptions: Sendable, Equatable {
+public struct MethodOptions: Sendable, Equatable {
   /// Bits per code.
   public var bits: Int
 
@@ -94,6 +94,18 @@ public struct QuantizationOptions: Sendable, Equatable {
   /// Integer products: whether outliers are those of calibration, stored apart, instead of those of each batch.
   public var fixedOutliers: Bool
 
+  /// Pruning: how many weights go, and where.
+  public var sparsity: Sparsity
+
+  /// Pruning: among which weights those of least score are sought.
+  public var scope: PruningScope
+
+  /// Pruning in the scope of a model: the score at or below which weights go, found before; no option of its own.
+  public var cutoff: Float?
+
+  /// SparseGPT: whether blocks of columns may lose different shares.
+  public var dynamic: Bool
+
   /// Options with the given values.
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
@@ -101,7 +113,8 @@ public struct QuantizationOptions: Sendable, Equatable {
     damping: Float = 0.01, grid: Grid = .affine, alpha: Float = 0.5, loss: QuantizationLoss = .plain,
     dimension: Int = 8, codebooks: Int = 1, iterations: Int = 8, seed: UInt64 = 0,
     threshold: Float? = nil, fixedOutliers: Bool = false, outlierShare: Float = 0.01, scaleBits: Int = 3,
-    activations: Activations = .none
+    activations: Activations = .none, sparsity: Sparsity = .share(0.5), scope: PruningScope = .row,
+    dynamic: Bool = false
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -123,6 +136,9 @@ public struct QuantizationOptions: Sendable, Equatable {
     self.outlierShare = outlierShare
     self.scaleBits = scaleBits
     self.activations = activations
+    self.sparsity = sparsity
+    self.scope = scope
+    self.dynamic = dynamic
   }
 
   /// An option's name, as the command line spells it.
@@ -167,10 +183,16 @@ public struct QuantizationOptions: Sendable, Equatable {
     case scaleBits = "scale-bits"
     /// `activations`.
     case activations
+    /// `sparsity`.
+    case sparsity
+    /// `scope`.
+    case scope
+    /// `dynamic`.
+    case dynamic
   }
 
   /// Whether `self` and `other` agree in an option.
-  func agrees(with other: QuantizationOptions, in name: Name) -> Bool {
+  func agrees(with other: MethodOptions, in name: Name) -> Bool {
     text(of: name) == other.text(of: name)
   }
 

@@ -11,7 +11,7 @@ extension Matrix {
   }
 
   /// One value for each group of each row, row after row, computed on all threads.
-  func map<Value>(
+  package func map<Value>(
     groupsOf size: Int, on pool: ThreadPool, _ value: (_ group: Int, UnsafeBufferPointer<Float>) -> Value
   ) -> [Value] {
     let groups = groups(of: size)
@@ -61,7 +61,7 @@ extension Matrix {
   }
 
   /// The matrix with 0 in some columns.
-  func settingToZero(columns chosen: [Int]) -> Matrix {
+  package func settingToZero(columns chosen: [Int]) -> Matrix {
     guard !chosen.isEmpty else { return self }
     var result = self
     for row in 0..<rows { for column in chosen { result[row, column] = 0 } }

@@ -1,13 +1,13 @@
 import CPithKernels
 import PithTensors
 
-/// A mask that says which weights are stored, and these weights one after the other; the others are 0.
+/// Some of the weights of a matrix, one after the other, and where they stand; the others are 0.
 ///
 ///     let half = Masked(pruned)                  // float16 weights: 9 bits per weight where every second is 0
 ///     print(half.count)
 ///
-/// A bit of mask for each weight, in rows of whole 16 bits, and the stored weights in the order of rows and columns. No
-/// row says where it begins: that is counted when the matrix is made.
+/// The stored weights lie in the order of rows and columns. What is kept of their places (`Positions`) becomes a mask of a bit per weight when
+/// the matrix is made, which the kernels read; so no row need say where it begins.
 public struct Masked: Sendable {
   /// How the stored weights are written.
   public enum Values: Sendable {
@@ -39,10 +39,12 @@ public struct Masked: Sendable {
   public let rows: Int
   /// The number of inputs.
   public let columns: Int
-  /// `rows` masks of whole 16 bits: bit k mod 8 of byte k/8 of a row says whether column k is stored.
-  public let mask: Bytes
+  /// Where the stored weights stand.
+  public let positions: Positions
   /// The stored weights.
   public let values: Values
+  /// `rows` masks of whole 16 bits: bit k mod 8 of byte k/8 of a row says whether column k is stored.
+  let mask: Bytes
   /// The first stored weight of each row, and behind the last row their number.
   let starts: [UInt32]
 
@@ -53,13 +55,14 @@ public struct Masked: Sendable {
   public static func maskBytes(_ columns: Int) -> Int { (columns + 15) / 16 * 2 }
 
   /// A matrix over existing memory, in which `fault` finds none.
-  public init(rows: Int, columns: Int, mask: Bytes, values: Values) {
-    let fault = Self.fault(rows: rows, columns: columns, mask: mask, values: values)
+  public init(rows: Int, columns: Int, positions: Positions, values: Values) {
+    let fault = Self.fault(rows: rows, columns: columns, positions: positions, values: values)
     precondition(fault == nil, fault ?? "")
     self.rows = rows
     self.columns = columns
-    self.mask = mask
+    self.positions = positions
     self.values = values
+    mask = positions.mask(rows: rows, columns: columns)!
     starts = Self.starts(rows, Self.maskBytes(columns), mask)
   }
 
@@ -78,20 +81,17 @@ public struct Masked: Sendable {
       }
     }
     self.init(
-      rows: rows, columns: columns, mask: Bytes(copying: mask), values: .float16(Bytes(copying: halves)))
+      rows: rows, columns: columns, positions: .bitmask(Bytes(copying: mask)),
+      values: .float16(Bytes(copying: halves)))
   }
 
-  /// What is wrong with the tensors of a matrix, or nil: sizes that do not fit, bits behind the last column.
-  public static func fault(rows: Int, columns: Int, mask: Bytes, values: Values) -> String? {
+  /// What is wrong with the tensors of a matrix, or nil: positions that are none of its, sizes that do not fit.
+  public static func fault(rows: Int, columns: Int, positions: Positions, values: Values) -> String? {
     let width = maskBytes(columns)
-    guard mask.count == rows * width else { return "the mask has not one bit per weight, in rows of 16" }
-    let count = Int(starts(rows, width, mask)[rows])
-    let isClean = mask.withUnsafeBytes { mask in
-      (0..<rows).allSatisfy { row in
-        (columns..<(8 * width)).allSatisfy { mask[row * width + $0 / 8] >> ($0 % 8) & 1 == 0 }
-      }
+    guard let mask = positions.mask(rows: rows, columns: columns) else {
+      return "the positions of its weights are not those of \(rows) rows of \(columns) columns"
     }
-    guard isClean else { return "the mask names columns behind the last" }
+    let count = Int(starts(rows, width, mask)[rows])
     let (stored, needed): (Int, Int)
     var scales: Scales?
     switch values {
@@ -101,7 +101,7 @@ public struct Masked: Sendable {
       (stored, needed, scales) = (codes.count, (count + 1) / 2, own)
       if table.count != 64 { return "the table of masked weights has not 16 values" }
     }
-    guard stored == needed else { return "the mask lets through \(count) weights, but others are stored" }
+    guard stored == needed else { return "\(count) weights have a position, but others are stored" }
     guard let scales else { return nil }
     guard scales.groupSize >= columns || scales.groupSize > 0 && scales.groupSize % 16 == 0 else {
       return "groups of masked weights have a multiple of 16 columns"
@@ -128,8 +128,7 @@ public struct Masked: Sendable {
 
 extension Masked {
   var tensors: [NamedTensor] {
-    let mask = NamedTensor(
-      role: "mask", type: .uint8, shape: [rows, Self.maskBytes(columns)], bytes: mask)
+    let places = positions.tensors(rows: rows, columns: columns)
     func scaled(_ codes: Bytes, _ scales: Scales) -> [NamedTensor] {
       [
         NamedTensor(role: "codes", type: .uint8, shape: [codes.count], bytes: codes),
@@ -140,10 +139,10 @@ extension Masked {
     }
     switch values {
     case .float16(let values):
-      return [mask, NamedTensor(role: "values", type: .float16, shape: [count], bytes: values)]
-    case .int8(let codes, let scales): return [mask] + scaled(codes, scales)
+      return places + [NamedTensor(role: "values", type: .float16, shape: [count], bytes: values)]
+    case .int8(let codes, let scales): return places + scaled(codes, scales)
     case .fourBits(let codes, let table, let scales):
-      return [mask, NamedTensor(role: "table", type: .float32, shape: [16], bytes: table)]
+      return places + [NamedTensor(role: "table", type: .float32, shape: [16], bytes: table)]
         + scaled(codes, scales)
     }
   }

@@ -96,7 +96,7 @@ struct PackedStorageTests {
         matrices.append(
           (
             "masked\(kind)\(name)",
-            .masked(Masked(rows: rows, columns: columns, mask: masked.mask, values: values))
+            .masked(Masked(rows: rows, columns: columns, positions: masked.positions, values: values))
           ))
       }
     }

@@ -99,7 +99,7 @@ struct CompressionTests {
 
   @discardableResult
   private func compress(
-    _ source: Checkpoint, _ method: String, _ options: [(QuantizationOptions.Name, String)] = [],
+    _ source: Checkpoint, _ method: String, _ options: [(MethodOptions.Name, String)] = [],
     to path: String,
     threads: Int = 2
   ) throws -> ReportCard {

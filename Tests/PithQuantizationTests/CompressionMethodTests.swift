@@ -4,13 +4,13 @@ import Testing
 
 @testable import PithQuantization
 
-@Suite struct QuantizationMethodTests {
-  static let names = QuantizationMethod.all.map(\.name)
+@Suite struct CompressionMethodTests {
+  static let names = CompressionMethod.quantization.map(\.name)
 
   @Test func theTableNamesEachMethodOnceAndItsDefaultsAreLegal() throws {
     #expect(Set(Self.names).count == Self.names.count)
-    #expect(QuantizationMethod.named("none") == nil)
-    for method in QuantizationMethod.all {
+    #expect(CompressionMethod.named("none") == nil)
+    for method in CompressionMethod.quantization {
       #expect(throws: Never.self) { try method.check(method.defaults) }
       #expect(!method.summary.contains("\n") && !method.paper.isEmpty)
     }
@@ -19,7 +19,7 @@ import Testing
   @Test(arguments: names, Shape.odd)
   func everyMethodKeepsTheShapeAndIsFinite(name: String, shape: Shape) throws {
     let weight = Matrix.normal(rows: shape.rows, columns: shape.columns, seed: 51)
-    let takesGroups = try #require(QuantizationMethod.named(name)).options.contains(.groupSize)
+    let takesGroups = try #require(CompressionMethod.named(name)).options.contains(.groupSize)
     let stored = try quantized(name, weight) { if takesGroups { $0.groupSize = shape.groupSize } }
     #expect(stored.rows == shape.rows && stored.columns == shape.columns)
     let decoded = stored.decoded()
@@ -30,7 +30,7 @@ import Testing
   @Test(arguments: names)
   func theSameInputGivesTheSameBytesOnAnyNumberOfThreads(name: String) throws {
     let weight = Matrix.normal(rows: 600, columns: 130, seed: 52)
-    let method = try #require(QuantizationMethod.named(name))
+    let method = try #require(CompressionMethod.named(name))
     let seen = method.calibration == .none ? nil : InputStatistics.correlated(columns: 130, seed: 3)
     func run(_ threads: Int) throws -> [NamedTensor] {
       try method.quantize(weight, seen, options: method.defaults, on: ThreadPool(threads: threads)).matrix
@@ -45,7 +45,7 @@ import Testing
   @Test(arguments: names)
   func moreBitsNeverHurt(name: String) throws {
     let weight = Matrix.normal(rows: 16, columns: 256, seed: 53)
-    let method = try #require(QuantizationMethod.named(name))
+    let method = try #require(CompressionMethod.named(name))
     let seen = InputStatistics.correlated(columns: 256, seed: 9)
     var last = Double.infinity
     // Vectors of more bits are here as many as codewords.
@@ -63,29 +63,29 @@ import Testing
     for bad in [Float.nan, .infinity, -.infinity] {
       var weight = Matrix.normal(rows: 4, columns: 9, seed: 54)
       weight[2, 7] = bad
-      #expect(throws: QuantizationError.notFinite(row: 2, column: 7)) { try quantized(name, weight) }
+      #expect(throws: MethodError.notFinite(row: 2, column: 7)) { try quantized(name, weight) }
     }
   }
 
   @Test(arguments: names)
   func anEmptyWeightIsRefused(name: String) {
-    #expect(throws: QuantizationError.empty(rows: 0, columns: 8)) {
+    #expect(throws: MethodError.empty(rows: 0, columns: 8)) {
       try quantized(name, Matrix(rows: 0, columns: 8))
     }
-    #expect(throws: QuantizationError.empty(rows: 8, columns: 0)) {
+    #expect(throws: MethodError.empty(rows: 8, columns: 0)) {
       try quantized(name, Matrix(rows: 8, columns: 0))
     }
   }
 
   @Test(arguments: names)
   func optionsOutOfRangeAreRefusedByName(name: String) throws {
-    let method = try #require(QuantizationMethod.named(name))
+    let method = try #require(CompressionMethod.named(name))
     for bits in [-1, 0, method.bits.upperBound + 1, 64] {
-      let expected = QuantizationError.bits(bits, allowed: method.bits, method: name)
+      let expected = MethodError.bits(bits, allowed: method.bits, method: name)
       #expect(throws: expected) { try quantized(name, Matrix(rows: 1, columns: 1)) { $0.bits = bits } }
       #expect(expected.description.contains("bits is \(bits)"))
     }
-    let groupless = QuantizationError.unusedOption(.groupSize, method: name)
+    let groupless = MethodError.unusedOption(.groupSize, method: name)
     #expect(throws: method.options.contains(.groupSize) ? .groupSize(0) : groupless) {
       try quantized(name, Matrix(rows: 1, columns: 1)) { $0.groupSize = 0 }
     }
@@ -93,22 +93,22 @@ import Testing
 
   @Test func anOptionThatAMethodDoesNotReadIsRefused() throws {
     let weight = Matrix.normal(rows: 2, columns: 8, seed: 55)
-    #expect(throws: QuantizationError.unusedOption(.symmetric, method: "nf4")) {
+    #expect(throws: MethodError.unusedOption(.symmetric, method: "nf4")) {
       try quantized("nf4", weight) { $0.symmetric = true }
     }
-    #expect(throws: QuantizationError.unusedOption(.rangeSearch, method: "kmeans")) {
+    #expect(throws: MethodError.unusedOption(.rangeSearch, method: "kmeans")) {
       try quantized("kmeans", weight) { $0.rangeSearch = .squaredError }
     }
-    #expect(throws: QuantizationError.unusedOption(.doubleQuantization, method: "rtn")) {
+    #expect(throws: MethodError.unusedOption(.doubleQuantization, method: "rtn")) {
       try quantized("rtn", weight) { $0.doubleQuantization = true }
     }
-    #expect(throws: QuantizationError.unusedOption(.tablePerRow, method: "af4")) {
+    #expect(throws: MethodError.unusedOption(.tablePerRow, method: "af4")) {
       try quantized("af4", weight) { $0.tablePerRow = true }
     }
-    #expect(throws: QuantizationError.unusedOption(.threshold, method: "rtn")) {
+    #expect(throws: MethodError.unusedOption(.threshold, method: "rtn")) {
       try quantized("rtn", weight) { $0.threshold = 6 }
     }
-    #expect(throws: QuantizationError.unusedOption(.fixedOutliers, method: "rtn")) {
+    #expect(throws: MethodError.unusedOption(.fixedOutliers, method: "rtn")) {
       try quantized("rtn", weight) { $0.fixedOutliers = true }
     }
   }
@@ -119,7 +119,7 @@ import Testing
   }
 }
 
-extension QuantizationMethod {
+extension CompressionMethod {
   /// Whether the defaults with other bits are legal.
   fileprivate func offers(bits: Int) -> Bool {
     var options = defaults

@@ -46,7 +46,7 @@ import Testing
 
   @Test func anExampleByHand() throws {
     let weight = Matrix(rows: 1, columns: 5, values: [10, 1, 2, 12, 3])
-    let stored = try quantized("kmeans", weight) { $0 = QuantizationOptions(bits: 1) }
+    let stored = try quantized("kmeans", weight) { $0 = MethodOptions(bits: 1) }
     #expect(stored.decoded().values == [11, 2, 2, 11, 2])
   }
 
@@ -68,7 +68,7 @@ import Testing
     for scale: Float in [1e-7, 1] {
       for tablePerRow in [true, false] {
         let weight = Matrix.normal(rows: shape.rows, columns: shape.columns, seed: 31, scale: scale)
-        let options = QuantizationOptions(bits: bits, groupSize: shape.groupSize, tablePerRow: tablePerRow)
+        let options = MethodOptions(bits: bits, groupSize: shape.groupSize, tablePerRow: tablePerRow)
         let best = error(weight, try quantized("kmeans", weight) { $0 = options })
         let quantiles = error(weight, try quantized("percentile", weight) { $0 = options })
         let norm = weight.values.reduce(0.0) { $0 + Double($1 * $1) }
@@ -104,7 +104,7 @@ import Testing
     let weight = Matrix(rows: 3, columns: 40, values: (0..<120).map { values[$0 * 7 % 4] })
     for tablePerRow in [false, true] {
       let stored = try quantized("kmeans", weight) {
-        $0 = QuantizationOptions(bits: 3, tablePerRow: tablePerRow)
+        $0 = MethodOptions(bits: 3, tablePerRow: tablePerRow)
       }
       #expect(stored.decoded() == weight)
     }
@@ -112,7 +112,7 @@ import Testing
 
   @Test func bitsPerWeightCountTheTables() throws {
     let weight = Matrix.normal(rows: 64, columns: 576, seed: 13)
-    let perRow = try quantized("kmeans", weight) { $0 = QuantizationOptions(bits: 4, tablePerRow: true) }
+    let perRow = try quantized("kmeans", weight) { $0 = MethodOptions(bits: 4, tablePerRow: true) }
     let tableBytes = 64 * 16 * 2
     let codeBytes = 64 * 576 / 2
     #expect(perRow.byteCount == codeBytes + tableBytes)
@@ -123,11 +123,11 @@ import Testing
 
   @Test func valuesThatFloat16CannotHoldAreRefused() {
     let weight = Matrix(rows: 2, columns: 2, values: [1, 2, 3, 1e6])
-    #expect(throws: QuantizationError.tooLarge(row: 1, column: 0)) {
-      try quantized("kmeans", weight) { $0 = QuantizationOptions(bits: 1, tablePerRow: true) }
+    #expect(throws: MethodError.tooLarge(row: 1, column: 0)) {
+      try quantized("kmeans", weight) { $0 = MethodOptions(bits: 1, tablePerRow: true) }
     }
-    #expect(throws: QuantizationError.tooLarge(row: 1, column: 1)) {
-      try quantized("percentile", weight) { $0 = QuantizationOptions(bits: 1, groupSize: 1) }
+    #expect(throws: MethodError.tooLarge(row: 1, column: 1)) {
+      try quantized("percentile", weight) { $0 = MethodOptions(bits: 1, groupSize: 1) }
     }
   }
 }

@@ -27,9 +27,9 @@ import Testing
   }
 
   static func stored(
-    _ statistics: InputStatistics? = nil, _ change: (inout QuantizationOptions) -> Void = { _ in }
+    _ statistics: InputStatistics? = nil, _ change: (inout MethodOptions) -> Void = { _ in }
   ) throws -> StoredMatrix {
-    let method = try #require(QuantizationMethod.named("llm-int8"))
+    let method = try #require(CompressionMethod.named("llm-int8"))
     var options = method.defaults
     change(&options)
     return try method.quantize(weight, statistics, options: options, on: pool).matrix
@@ -61,7 +61,7 @@ import Testing
 
   @Test func theWeightsAreThoseOfSymmetricRounding() throws {
     let rounded = try quantized("rtn", Self.weight) {
-      $0 = QuantizationOptions(bits: 8, groupSize: nil, symmetric: true)
+      $0 = MethodOptions(bits: 8, groupSize: nil, symmetric: true)
     }
     #expect(try Self.stored().decoded() == rounded.decoded())
   }
@@ -75,11 +75,11 @@ import Testing
   }
 
   @Test func fixedOutliersNeedCalibrationAndAThresholdIsPositive() {
-    #expect(throws: QuantizationError.noStatistics(method: "llm-int8 with fixed outliers")) {
+    #expect(throws: MethodError.noStatistics(method: "llm-int8 with fixed outliers")) {
       try Self.stored { $0.fixedOutliers = true }
     }
     for threshold in [0, -1, Float.infinity] {
-      #expect(throws: QuantizationError.threshold(threshold)) { try Self.stored { $0.threshold = threshold } }
+      #expect(throws: MethodError.threshold(threshold)) { try Self.stored { $0.threshold = threshold } }
     }
   }
 

@@ -9,7 +9,7 @@ import Testing
   func eachCodeIsUsedEquallyOften(bits: Int) throws {
     let weight = Matrix.normal(rows: 3, columns: 1001, seed: 2)
     let stored = try quantized("percentile", weight) {
-      $0 = QuantizationOptions(bits: bits, tablePerRow: true)
+      $0 = MethodOptions(bits: bits, tablePerRow: true)
     }
     let codes = try stored.codebook().unpacked
     for row in 0..<3 {
@@ -32,14 +32,14 @@ import Testing
   @Test func anExampleByHand() throws {
     // Four parts of two: medians 1.5, 3.5, 6, 50.
     let weight = Matrix(rows: 1, columns: 8, values: [8, 1, 92, 3, 2, 4, 7, 5])
-    let stored = try quantized("percentile", weight) { $0 = QuantizationOptions(bits: 2) }
+    let stored = try quantized("percentile", weight) { $0 = MethodOptions(bits: 2) }
     #expect(stored.decoded().values == [50, 1.5, 50, 3.5, 1.5, 3.5, 6, 6])
   }
 
   @Test func equalWeightsShareACodeAndDecodeToThemselves() throws {
     var weight = Matrix.normal(rows: 1, columns: 64, seed: 5)
     for column in 0..<40 { weight[0, column] = 0 }
-    let decoded = try quantized("percentile", weight) { $0 = QuantizationOptions(bits: 3) }.decoded()
+    let decoded = try quantized("percentile", weight) { $0 = MethodOptions(bits: 3) }.decoded()
     for column in 0..<40 { #expect(decoded[0, column] == 0) }
   }
 }

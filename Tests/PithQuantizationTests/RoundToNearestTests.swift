@@ -12,7 +12,7 @@ import Testing
       for scale: Float in [1e-5, 1, 1e4] {
         let weight = Matrix.normal(rows: shape.rows, columns: shape.columns, seed: UInt64(bits), scale: scale)
         let stored = try quantized("rtn", weight) {
-          $0 = QuantizationOptions(bits: bits, groupSize: shape.groupSize, symmetric: symmetric)
+          $0 = MethodOptions(bits: bits, groupSize: shape.groupSize, symmetric: symmetric)
         }
         let affine = try stored.affine()
         let scales = try affine.halfScales().map(Half.decode)
@@ -34,7 +34,7 @@ import Testing
     let weight = Matrix.normal(rows: shape.rows, columns: shape.columns, seed: 11)
     for (symmetric, range) in [(false, RangeSearch.minMax), (true, .minMax), (false, .squaredError)] {
       let stored = try quantized("rtn", weight) {
-        $0 = QuantizationOptions(
+        $0 = MethodOptions(
           bits: bits, groupSize: shape.groupSize, symmetric: symmetric, rangeSearch: range)
       }
       let affine = try stored.affine()
@@ -78,7 +78,7 @@ import Testing
       for value: Float in [0, 0.375, -0.375, 1.5, -1000, 65504, 0x1p-24, -0x1p-20] {
         let weight = Matrix(rows: 2, columns: 5, values: [Float](repeating: value, count: 10))
         let stored = try quantized("rtn", weight) {
-          $0 = QuantizationOptions(bits: bits, groupSize: 3, symmetric: symmetric)
+          $0 = MethodOptions(bits: bits, groupSize: 3, symmetric: symmetric)
         }
         #expect(stored.decoded() == weight, "\(value) at \(bits) bits")
       }
@@ -91,7 +91,7 @@ import Testing
     for index in stride(from: 0, to: 150, by: 2) { weight.values[index] = 0 }
     for symmetric in [false, true] {
       let decoded = try quantized("rtn", weight) {
-        $0 = QuantizationOptions(bits: bits, groupSize: 16, symmetric: symmetric)
+        $0 = MethodOptions(bits: bits, groupSize: 16, symmetric: symmetric)
       }.decoded()
       for index in stride(from: 0, to: 150, by: 2) { #expect(decoded.values[index] == 0) }
     }
@@ -108,7 +108,7 @@ import Testing
     let weight = Matrix(rows: 2, columns: 4, values: [1, 2, 3, 4, 0, -1e6, 5e5, 1e6])
     let decoded = try quantized("rtn", weight) { $0.bits = 8 }.decoded()
     #expect(abs(decoded[1, 3] - 1e6) <= 4000)
-    #expect(throws: QuantizationError.tooLarge(row: 1, column: 0)) {
+    #expect(throws: MethodError.tooLarge(row: 1, column: 0)) {
       try quantized("rtn", weight) {
         $0.bits = 2
         $0.groupSize = 2
@@ -116,7 +116,7 @@ import Testing
     }
     let largest = Matrix(rows: 1, columns: 2, values: [-.greatestFiniteMagnitude, .greatestFiniteMagnitude])
     for symmetric in [false, true] {
-      #expect(throws: QuantizationError.tooLarge(row: 0, column: 0)) {
+      #expect(throws: MethodError.tooLarge(row: 0, column: 0)) {
         try quantized("rtn", largest) { $0.symmetric = symmetric }
       }
     }
@@ -144,7 +144,7 @@ import Testing
         let weight = Matrix.normal(rows: 40, columns: 50, seed: UInt64(bits))
         func groupErrors(_ range: RangeSearch) throws -> [Double] {
           let decoded = try quantized("rtn", weight) {
-            $0 = QuantizationOptions(bits: bits, groupSize: 50, symmetric: symmetric, rangeSearch: range)
+            $0 = MethodOptions(bits: bits, groupSize: 50, symmetric: symmetric, rangeSearch: range)
           }.decoded()
           return (0..<40).map { row in
             zip(weight[row: row], decoded[row: row]).reduce(0) {
@@ -185,10 +185,10 @@ import Testing
   /// AWQ's clipping looks at outputs, so it beats a search on the weights themselves, and any grid it could have kept.
   @Test(arguments: [2, 3, 4], [16, 33])
   func clippingByOutputsLosesLess(bits: Int, groupSize: Int) throws {
-    let method = try #require(QuantizationMethod.named("rtn"))
+    let method = try #require(CompressionMethod.named("rtn"))
     let weight = Matrix.normal(rows: 40, columns: 96, seed: 21)
     let seen = InputStatistics.correlated(columns: 96, seed: 22)
-    func loss(_ change: (inout QuantizationOptions) -> Void) throws -> Double {
+    func loss(_ change: (inout MethodOptions) -> Void) throws -> Double {
       var options = method.defaults
       (options.bits, options.groupSize) = (bits, groupSize)
       change(&options)
@@ -197,7 +197,7 @@ import Testing
     }
     let clipped = try loss { $0.loss = .layer }
     #expect(try clipped < loss { _ in } && clipped < loss { $0.rangeSearch = .squaredError })
-    #expect(throws: QuantizationError.rangeBySearchAndLoss) {
+    #expect(throws: MethodError.rangeBySearchAndLoss) {
       try loss { ($0.loss, $0.rangeSearch) = (.layer, .squaredError) }
     }
   }

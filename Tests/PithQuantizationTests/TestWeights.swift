@@ -44,9 +44,9 @@ extension SeededGenerator {
 
 /// A method run with its defaults after a change.
 func quantized(
-  _ name: String, _ weight: Matrix, _ change: (inout QuantizationOptions) -> Void = { _ in }
+  _ name: String, _ weight: Matrix, _ change: (inout MethodOptions) -> Void = { _ in }
 ) throws -> StoredMatrix {
-  let method = try #require(QuantizationMethod.named(name))
+  let method = try #require(CompressionMethod.named(name))
   var options = method.defaults
   change(&options)
   let seen = method.calibration == .none ? nil : InputStatistics.correlated(columns: weight.columns, seed: 9)

@@ -9,16 +9,16 @@ import Testing
   static let names = ["vq", "pq", "opq", "aq", "lsq"]
 
   private func layerLoss(
-    _ name: String, _ weight: Matrix, _ seen: InputStatistics, _ change: (inout QuantizationOptions) -> Void
+    _ name: String, _ weight: Matrix, _ seen: InputStatistics, _ change: (inout MethodOptions) -> Void
   ) throws -> Double {
     let stored = try quantized(name, weight, seen, change)
     return seen.relativeLoss(of: stored.decoded(), to: weight)
   }
 
   private func quantized(
-    _ name: String, _ weight: Matrix, _ seen: InputStatistics?, _ change: (inout QuantizationOptions) -> Void
+    _ name: String, _ weight: Matrix, _ seen: InputStatistics?, _ change: (inout MethodOptions) -> Void
   ) throws -> StoredMatrix {
-    let method = try #require(QuantizationMethod.named(name))
+    let method = try #require(CompressionMethod.named(name))
     var options = method.defaults
     options.bits = 6
     change(&options)
@@ -47,7 +47,7 @@ import Testing
     let weight = Matrix.normal(rows: 512, columns: 128, seed: 5)
     let seen = InputStatistics.correlated(columns: 128, seed: 6)
     let loss = try layerLoss("aq", weight, seen) { $0.bits = 8 }
-    let rounding = try #require(QuantizationMethod.named("rtn"))
+    let rounding = try #require(CompressionMethod.named("rtn"))
     var options = rounding.defaults
     options.bits = 2
     let rounded = try rounding.quantize(weight, options: options, on: pool).matrix.decoded()
@@ -56,7 +56,7 @@ import Testing
 
   @Test func everyByteOfTheStorageIsCounted() throws {
     let weight = Matrix.normal(rows: 64, columns: 40, seed: 7)
-    func bytes(_ name: String, _ change: (inout QuantizationOptions) -> Void) throws -> Int {
+    func bytes(_ name: String, _ change: (inout MethodOptions) -> Void) throws -> Int {
       try quantized(name, weight, nil, change).byteCount
     }
     // Codes, codewords of float16, and a float16 scale per row.
@@ -93,7 +93,7 @@ import Testing
       seen.hessian[5, column] = 0
       seen.hessian[column, 5] = 0
     }
-    let method = try #require(QuantizationMethod.named(name))
+    let method = try #require(CompressionMethod.named(name))
     var options = method.defaults
     options.bits = 3
     #expect(try method.quantize(weight, seen, options: options, on: pool).notes == [.deadColumns(1)])
@@ -102,23 +102,23 @@ import Testing
   }
 
   @Test(arguments: names) func optionsOfVectorsAreChecked(name: String) throws {
-    let method = try #require(QuantizationMethod.named(name))
-    func check(_ change: (inout QuantizationOptions) -> Void) throws {
+    let method = try #require(CompressionMethod.named(name))
+    func check(_ change: (inout MethodOptions) -> Void) throws {
       var options = method.defaults
       change(&options)
       try method.check(options)
     }
-    #expect(throws: QuantizationError.range(.dimension, 0, allowed: 1...1024)) {
+    #expect(throws: MethodError.range(.dimension, 0, allowed: 1...1024)) {
       try check { $0.dimension = 0 }
     }
-    #expect(throws: QuantizationError.range(.iterations, 0, allowed: 1...1000)) {
+    #expect(throws: MethodError.range(.iterations, 0, allowed: 1...1000)) {
       try check { $0.iterations = 0 }
     }
-    #expect(throws: QuantizationError.unusedOption(.groupSize, method: name)) {
+    #expect(throws: MethodError.unusedOption(.groupSize, method: name)) {
       try check { $0.groupSize = 8 }
     }
     if name != "vq" {
-      #expect(throws: QuantizationError.range(.codebooks, 17, allowed: 1...16)) {
+      #expect(throws: MethodError.range(.codebooks, 17, allowed: 1...16)) {
         try check { $0.codebooks = 17 }
       }
     }
@@ -127,7 +127,7 @@ import Testing
   @Test func aWeightTooLargeForFloat16IsNamed() {
     var weight = Matrix.normal(rows: 3, columns: 8, seed: 10)
     weight[1, 5] = 1e6
-    #expect(throws: QuantizationError.tooLarge(row: 1, column: 5)) {
+    #expect(throws: MethodError.tooLarge(row: 1, column: 5)) {
       try quantized("aq", weight, nil) { _ in }
     }
   }
@@ -145,7 +145,7 @@ import Testing
 
   @Test func kMeansCountsColumnsByTheirInputs() throws {
     let (weight, seen) = Self.unequal()
-    let method = try #require(QuantizationMethod.named("kmeans"))
+    let method = try #require(CompressionMethod.named("kmeans"))
     for groupSize in [nil, 16] {
       var options = method.defaults
       options.groupSize = groupSize
@@ -160,12 +160,12 @@ import Testing
     }
     var options = method.defaults
     options.loss = .layer
-    #expect(throws: QuantizationError.loss(.layer, method: "kmeans")) { try method.check(options) }
+    #expect(throws: MethodError.loss(.layer, method: "kmeans")) { try method.check(options) }
   }
 
   @Test func percentilesShareOutWhatColumnsCount() throws {
     let (weight, seen) = Self.unequal()
-    let method = try #require(QuantizationMethod.named("percentile"))
+    let method = try #require(CompressionMethod.named("percentile"))
     var options = method.defaults
     options.groupSize = nil
     options.bits = 3

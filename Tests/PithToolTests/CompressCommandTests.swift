@@ -67,6 +67,36 @@ import Testing
       try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasPrefix(".") })
   }
 
+  @Test(arguments: [
+    ["magnitude"], ["magnitude", "--scope", "model", "--sparsity", "0.6"], ["wanda", "--sparsity", "2:4"],
+    ["obd"], ["sparsegpt", "--bits", "8", "--group-size", "16"],
+    ["sparsegpt", "--bits", "4", "--grid", "nf4", "--group-size", "0", "--sparsity", "6:8"],
+  ])
+  func prunedModelsRun(method: [String]) throws {
+    let folder = try TemporaryFolder()
+    let calibration = try folder.write("text.txt", text)
+    let output = folder.path + "/pruned"
+    let run = try CommandRun(arguments(output, calibration, "--method") + method)
+    #expect(run.code == 0, "\(run.talk)")
+    let written = try CommandRun("generate", output, "The", "--max-tokens", "4")
+    #expect(written.code == 0, "\(written.talk)")
+    #expect(try CommandRun("inspect", output).output.contains("stored"))
+  }
+
+  @Test(arguments: [
+    ["--sparsity", "1"], ["--sparsity", "-0.5"], ["--sparsity", "4:4"], ["--sparsity", "two"],
+    ["--sparsity", "0.01"], ["--scope", "layer"], ["--bits", "3"], ["--dynamic"],
+  ])
+  func badSparsitiesEndInOneSentence(flags: [String]) throws {
+    let folder = try TemporaryFolder()
+    let output = folder.path + "/pruned"
+    let run = try CommandRun(
+      ["compress", tinyModel, "-o", output, "--method", "magnitude", "--skip-measuring"] + flags)
+    #expect(run.code != 0 && run.talk.split(separator: "\n").count == 1, "\(run.talk)")
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty, "something was left behind")
+  }
+
   @Test func badRecipesEndInOneSentence() throws {
     let folder = try TemporaryFolder()
     for (yaml, word) in [

@@ -163,7 +163,7 @@ extension StoredMatrix {
     case .masked(let m):
       .masked(
         Masked(
-          rows: m.rows, columns: m.columns, mask: try memory.bytes(m.mask),
+          rows: m.rows, columns: m.columns, positions: .bitmask(try memory.bytes(m.mask)),
           values: try m.values.guarded(by: memory)))
     case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("no sample of these")
     }

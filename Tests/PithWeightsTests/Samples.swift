@@ -149,7 +149,8 @@ extension Sample {
       }
     return Sample(
       name: "masked \(values) \(share), groups of \(groupSize), \(rows)×\(columns)",
-      matrix: .masked(Masked(rows: rows, columns: columns, mask: Bytes(copying: mask), values: stored)),
+      matrix: .masked(
+        Masked(rows: rows, columns: columns, positions: .bitmask(Bytes(copying: mask)), values: stored)),
       weights: weights, bound: values == .int8 ? 128 : 1)
   }
 

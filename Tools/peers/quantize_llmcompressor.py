@@ -1,4 +1,5 @@
-"""llm-compressor, in the protocol of peer_tool.py. Options: method (rtn, gptq or awq), bits, group_size, observer.
+"""llm-compressor, in the protocol of peer_tool.py. Options: method (rtn, gptq or awq), bits, group_size, observer, first
+(so many of the windows alone).
 
 Asymmetric groups, the package's defaults in everything else (for GPTQ: damping 0.01, order by activation with static groups).
 """
@@ -18,7 +19,8 @@ from llmcompressor.pipelines.cache import IntermediatesCache
 IntermediatesCache.pin_memory = lambda *arguments: None
 
 
-def quantize(float_folder, windows, packed, method, bits, group_size, observer="minmax"):
+def quantize(float_folder, windows, packed, method, bits, group_size, observer="minmax", first=None):
+    windows = windows[:first]
     weights = QuantizationArgs(
         num_bits=bits, group_size=group_size, strategy="group", symmetric=False, observer=observer, scale_dtype=torch.float16)
     common = {"config_groups": {"group_0": QuantizationScheme(targets=["Linear"], weights=weights)}, "ignore": ["lm_head"]}

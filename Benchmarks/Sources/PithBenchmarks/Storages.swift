@@ -27,6 +27,11 @@ struct Storage {
       Storage(name: "2×64 of 4") { vectors(dimension: 4, bits: 6, $0, $1) },
       Storage(name: "rotated int4") { rotated(affine(bits: 4, $0, $1)) },
     ]
+    + [0.5, 0.7, 0.9].flatMap { sparsity in
+      [4, 8, 16].map { bits in
+        Storage(name: "masked\(bits) \(Int(sparsity * 100 + 0.5))%") { masked(bits: bits, sparsity, $0, $1) }
+      }
+    }
     + [Blocks.Format.q4_0, .q8_0, .q4_K, .q6_K].map { format in
       Storage(name: format.name) { blocks(format, $0, $1) }
     }
@@ -86,6 +91,30 @@ struct Storage {
     var random = SeededGenerator(seed: 4)
     let values = (0..<(rows * columns)).map { _ in random.uniform() < 0.01 ? Float(1) : 0 }
     return .sparse(Sparse(Matrix(rows: rows, columns: columns, values: values)))
+  }
+
+  /// A mask of which a share is 0.
+  private static func masked(bits: Int, _ sparsity: Double, _ rows: Int, _ columns: Int) -> StoredMatrix {
+    var random = SeededGenerator(seed: 5)
+    let width = Masked.maskBytes(columns)
+    var (mask, count) = ([UInt8](repeating: 0, count: rows * width), 0)
+    for row in 0..<rows {
+      for column in 0..<columns where Double(random.uniform()) >= sparsity {
+        mask[row * width + column / 8] |= 1 << (column % 8)
+        count += 1
+      }
+    }
+    let scales = Masked.Scales(groupSize: 64, values: halves(rows * (columns / 64)))
+    let values: Masked.Values =
+      switch bits {
+      case 4:
+        .fourBits(
+          codes: randomBytes((count + 1) / 2), table: Bytes(copying: randomFloats(16)), scales: scales)
+      case 8: .int8(codes: randomBytes(count), scales: scales)
+      default: .float16(halves(count))
+      }
+    return .masked(
+      Masked(rows: rows, columns: columns, positions: .bitmask(Bytes(copying: mask)), values: values))
   }
 
   /// Columns are rounded up to whole blocks.

@@ -1,11 +1,12 @@
 import PithTensors
 import PithWeights
 
-// Times the product of each storage with one token and with many, over the shapes of SmolLM2-135M.
+// Times the product of each storage with one token and with many, over the shapes of SmolLM2-135M and those of a layer of a
+// model of a thousand million weights.
 //
 //     swift run -c release PithBenchmarks [storage …]      all storages, or those whose names start so
 
-let shapes = [(576, 576), (1536, 576), (576, 1536), (49152, 576)]
+let shapes = [(576, 576), (1536, 576), (576, 1536), (49152, 576), (2048, 2048), (8192, 2048), (2048, 8192)]
 let chosen = CommandLine.arguments.dropFirst()
 let storages = Storage.all.filter { storage in
   chosen.isEmpty || chosen.contains { storage.name.hasPrefix($0) }

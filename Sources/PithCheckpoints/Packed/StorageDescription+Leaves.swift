@@ -1,3 +1,4 @@
+import PithJSON
 import PithWeights
 
 extension StorageDescription {
@@ -68,7 +69,35 @@ extension StorageDescription {
     case "codes4": values = .fourBits(groupSize: try groupSize())
     default: throw fields.bad("'values' of masked storage must be float16, int8 or codes4")
     }
-    return .masked(rows: rows, columns: columns, count: count, values: values)
+    return .masked(
+      rows: rows, columns: columns, count: count, positions: try positions(fields, columns: columns),
+      values: values)
+  }
+
+  /// Reads how a masked matrix says which weights are stored.
+  private static func positions(
+    _ fields: Fields, columns: Int
+  ) throws(CheckpointError) -> MaskedPositions {
+    guard let positions = try fields.object("positions") else { throw fields.bad("'positions' is missing") }
+    func number(_ name: String, _ range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+      guard let value = positions.json[name]?.int, range.contains(value) else {
+        throw fields.bad("'\(name)' of positions must be from \(range.lowerBound) to \(range.upperBound)")
+      }
+      return value
+    }
+    switch try positions.text("kind") {
+    case "bitmask": return .bitmask
+    case "pattern":
+      let count = try number("of", 2...256)
+      return .pattern(kept: try number("kept", 1...(count - 1)), of: count)
+    case "gaps": return .gaps(count: try number("count", 0...Int(Int32.max)))
+    case "seed":
+      guard let seed = try positions.text("seed").flatMap({ UInt64($0) }) else {
+        throw fields.bad("'seed' must be a whole number, as a string")
+      }
+      return .seed(seed, perRow: try number("per_row", 0...columns))
+    default: throw fields.bad("'kind' of positions must be bitmask, pattern, gaps or seed")
+    }
   }
 
   private static func count(_ fields: Fields) throws(CheckpointError) -> Int {
@@ -94,6 +123,28 @@ extension StorageDescription.MaskedValues {
     switch self {
     case .float16: nil
     case .int8(let size), .fourBits(let size): size
+    }
+  }
+}
+
+extension StorageDescription.MaskedPositions {
+  init(_ positions: Masked.Positions) {
+    switch positions {
+    case .bitmask: self = .bitmask
+    case .pattern(let kept, let count, _): self = .pattern(kept: kept, of: count)
+    case .gaps(let gaps, _): self = .gaps(count: gaps.count)
+    case .seed(let seed, let perRow): self = .seed(seed, perRow: perRow)
+    }
+  }
+
+  /// How descriptions say it.
+  var json: JSONValue {
+    switch self {
+    case .bitmask: ["kind": "bitmask"]
+    case .pattern(let kept, let count): ["kind": "pattern", "kept": .int(kept), "of": .int(count)]
+    case .gaps(let count): ["kind": "gaps", "count": .int(count)]
+    case .seed(let seed, let perRow):
+      ["kind": "seed", "seed": .string("\(seed)"), "per_row": .int(perRow)]
     }
   }
 }

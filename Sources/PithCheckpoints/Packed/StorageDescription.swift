@@ -14,7 +14,7 @@ indirect enum StorageDescription: Equatable, Sendable {
     rows: Int, columns: Int, bits: Int, activations: IntegerProduct.Activations, float32Scales: Bool,
     threshold: Float?)
   case sparse(rows: Int, columns: Int, count: Int)
-  case masked(rows: Int, columns: Int, count: Int, values: MaskedValues)
+  case masked(rows: Int, columns: Int, count: Int, positions: MaskedPositions, values: MaskedValues)
   case permuted(StorageDescription)
   case scaled(StorageDescription)
   case rotated(StorageDescription, seed: UInt64)
@@ -26,6 +26,14 @@ indirect enum StorageDescription: Equatable, Sendable {
   struct QuantizedScales: Equatable {
     let bits: Int
     let groupSize: Int
+  }
+
+  /// How it is said which weights of a masked matrix are stored.
+  enum MaskedPositions: Equatable {
+    case bitmask
+    case pattern(kept: Int, of: Int)
+    case gaps(count: Int)
+    case seed(UInt64, perRow: Int)
   }
 
   /// How weights behind a mask are written.
@@ -93,7 +101,9 @@ indirect enum StorageDescription: Equatable, Sendable {
         case .int8(_, let scales): .int8(groupSize: scales.groupSize)
         case .fourBits(_, _, let scales): .fourBits(groupSize: scales.groupSize)
         }
-      self = .masked(rows: storage.rows, columns: storage.columns, count: storage.count, values: values)
+      self = .masked(
+        rows: storage.rows, columns: storage.columns, count: storage.count,
+        positions: MaskedPositions(storage.positions), values: values)
     case .affine(let storage):
       let quantizedScales: QuantizedScales? =
         switch storage.scales {
@@ -159,7 +169,7 @@ indirect enum StorageDescription: Equatable, Sendable {
     switch self {
     case .affine(let rows, _, _, _, _, _), .codebook(let rows, _, _, _, _, _), .blocks(let rows, _, _),
       .dense(let rows, _, _), .integer(let rows, _, _, _, _, _), .vectors(let rows, _, _, _),
-      .sparse(let rows, _, _), .masked(let rows, _, _, _):
+      .sparse(let rows, _, _), .masked(let rows, _, _, _, _):
       rows
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
       inner.rows
@@ -173,7 +183,7 @@ indirect enum StorageDescription: Equatable, Sendable {
     switch self {
     case .affine(_, let columns, _, _, _, _), .codebook(_, let columns, _, _, _, _),
       .blocks(_, let columns, _), .dense(_, let columns, _), .integer(_, let columns, _, _, _, _),
-      .vectors(_, let columns, _, _), .sparse(_, let columns, _), .masked(_, let columns, _, _):
+      .vectors(_, let columns, _, _), .sparse(_, let columns, _), .masked(_, let columns, _, _, _):
       columns
     case .permuted(let inner), .scaled(let inner), .rotated(let inner, _), .blockRotated(let inner, _):
       inner.columns
@@ -303,10 +313,11 @@ indirect enum StorageDescription: Equatable, Sendable {
       ]
     case .sparse(let rows, let columns, let count):
       ["storage": "sparse", "rows": .int(rows), "columns": .int(columns), "count": .int(count)]
-    case .masked(let rows, let columns, let count, let values):
+    case .masked(let rows, let columns, let count, let positions, let values):
       [
         "storage": "masked", "rows": .int(rows), "columns": .int(columns), "count": .int(count),
-        "values": .string(values.name), "group_size": values.groupSize.map { .int($0) } ?? .null,
+        "positions": positions.json, "values": .string(values.name),
+        "group_size": values.groupSize.map { .int($0) } ?? .null,
       ]
     case .codebook(let rows, let columns, let bits, let groupSize, let tablePerRow, let scales):
       [

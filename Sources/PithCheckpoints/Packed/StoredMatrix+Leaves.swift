@@ -68,9 +68,20 @@ extension Sparse {
 extension Masked {
   /// A masked matrix out of its tensors.
   init(
-    rows: Int, columns: Int, count: Int, values: StorageDescription.MaskedValues, read: TensorReader
+    rows: Int, columns: Int, count: Int, positions: StorageDescription.MaskedPositions,
+    values: StorageDescription.MaskedValues, read: TensorReader
   ) throws(StorageFault) {
-    let mask = try read("mask", .uint8, [rows, Masked.maskBytes(columns)])
+    let places: Positions
+    switch positions {
+    case .bitmask: places = .bitmask(try read("mask", .uint8, [rows, Masked.maskBytes(columns)]))
+    case .pattern(let kept, let run):
+      let width = Packing.bytesPerRow(columns / run * kept, bits: Positions.bits(run))
+      places = .pattern(kept: kept, of: run, places: try read("places", .uint8, [rows, width]))
+    case .gaps(let count):
+      places = .gaps(
+        try read("gaps", .uint8, [count]), counts: try read("gap_counts", .uint16, [rows]))
+    case .seed(let seed, let perRow): places = .seed(seed, perRow: perRow)
+    }
     func scales(_ groupSize: Int) throws(StorageFault) -> Scales {
       let groups = (columns + groupSize - 1) / groupSize
       return Scales(groupSize: groupSize, values: try read("scales", .float16, [rows, groups]))
@@ -85,9 +96,9 @@ extension Masked {
         codes: try read("codes", .uint8, [(count + 1) / 2]), table: try read("table", .float32, [16]),
         scales: try scales(groupSize))
     }
-    if let fault = Masked.fault(rows: rows, columns: columns, mask: mask, values: stored) {
+    if let fault = Masked.fault(rows: rows, columns: columns, positions: places, values: stored) {
       throw StorageFault(sentence: fault)
     }
-    self.init(rows: rows, columns: columns, mask: mask, values: stored)
+    self.init(rows: rows, columns: columns, positions: places, values: stored)
   }
 }

@@ -80,8 +80,10 @@ extension StoredMatrix {
       self = .sum(MatrixSum(matrices))
     case .sparse(let rows, let columns, let count):
       self = .sparse(try Sparse(rows: rows, columns: columns, count: count, read: bytes))
-    case .masked(let rows, let columns, let count, let values):
-      self = .masked(try Masked(rows: rows, columns: columns, count: count, values: values, read: bytes))
+    case .masked(let rows, let columns, let count, let positions, let values):
+      self = .masked(
+        try Masked(
+          rows: rows, columns: columns, count: count, positions: positions, values: values, read: bytes))
     case .affine(let rows, let columns, let bits, let groupSize, let zeros, let quantizedScales):
       self = .affine(
         try Affine(

@@ -80,7 +80,8 @@ public struct Compression: Sendable {
     try Self.preflight(recipe, source, to: output, settings, on: pool)
     let model = try source.model()
     let contents = ModelContents(model)
-    let plan = try Plan(recipe, for: contents)
+    var plan = try Plan(recipe, for: contents)
+    plan.findCutoffs(contents, on: pool)
     let job = Job(source, contents, recipe, calibration)
     let workspace = try Workspace(
       output, job: job.key, resumes: settings.resumes, overwrite: settings.overwrite)

@@ -83,7 +83,7 @@ struct GroupCompressor {
   {
     guard case .quantizer(let method)? = entry.quantizer?.method, let options = entry.quantizer?.options
     else { preconditionFailure("a matrix without a quantizer") }
-    var quantized: QuantizedMatrix
+    var quantized: CompressedMatrix
     do {
       quantized = try method.quantize(
         prepared.weights.weights[index], entry.needsCalibration ? prepared.weights.statistics : nil,
@@ -108,12 +108,12 @@ struct GroupCompressor {
 
   /// The relative loss of rounding to nearest with the same bits and groups; nil where bits are not those of a weight.
   private func rounding(
-    _ weight: Matrix, _ method: QuantizationMethod, _ options: QuantizationOptions,
+    _ weight: Matrix, _ method: CompressionMethod, _ options: MethodOptions,
     _ statistics: InputStatistics
   ) -> Double? {
-    if method.options.contains(.dimension) { return nil }
-    let method = QuantizationMethod.named("rtn")!
-    let plain = QuantizationOptions(
+    if method.options.contains(.dimension) || method.options.contains(.sparsity) { return nil }
+    let method = CompressionMethod.named("rtn")!
+    let plain = MethodOptions(
       bits: options.bits, groupSize: options.groupSize, symmetric: options.symmetric)
     guard method.bits.contains(options.bits),
       let stored = try? method.quantize(weight, options: plain, on: pool).matrix
@@ -154,9 +154,9 @@ public struct CompressionError: Error, CustomStringConvertible {
   /// The matrix.
   public let matrix: String
   /// Why.
-  public let reason: QuantizationError
+  public let reason: MethodError
 
-  init(matrix: String, _ reason: QuantizationError) {
+  init(matrix: String, _ reason: MethodError) {
     self.matrix = matrix
     self.reason = reason
   }

@@ -1,6 +1,8 @@
 import PithCheckpoints
 import PithModels
 import PithQuantization
+import PithSparsity
+import PithTensors
 
 /// Which steps of a recipe each matrix of a model goes through.
 public struct Plan: Sendable {
@@ -19,7 +21,7 @@ public struct Plan: Sendable {
     /// The preparing steps, in order.
     public let transforms: [Recipe.Step]
     /// The step that gives it its storage; nil to leave it as it is.
-    public let quantizer: Recipe.Step?
+    public fileprivate(set) var quantizer: Recipe.Step?
 
     /// Whether calibration must see the matrix's input.
     var needsCalibration: Bool {
@@ -33,7 +35,7 @@ public struct Plan: Sendable {
   }
 
   /// One entry per matrix, in the order of the model.
-  public let entries: [Entry]
+  public private(set) var entries: [Entry]
 
   private let positions: [Place: Int]
 
@@ -64,13 +66,34 @@ public struct Plan: Sendable {
     positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.place, $0) })
   }
 
+  /// Finds the magnitudes at or below which weights go where a step looks at all its matrices together.
+  mutating func findCutoffs(_ contents: ModelContents, on pool: ThreadPool) {
+    let weights = Dictionary(uniqueKeysWithValues: contents.maps.map { ($0.map.place, $0.map.weight) })
+    let sought = entries.indices.filter { entries[$0].quantizer?.options.scope == .model }
+    for (_, indices) in Dictionary(grouping: sought, by: { entries[$0].quantizer!.json.text() }) {
+      guard case .share(let share) = entries[indices[0]].quantizer!.options.sparsity else { continue }
+      func forEach(_ body: (Matrix) -> Void) {
+        for index in indices {
+          let weight = weights[entries[index].place]!
+          body(weight.decoded(on: pool))
+          weight.releasePages()
+        }
+      }
+      var cutoff = MagnitudeCutoff()
+      forEach { cutoff.count($0.values) }
+      cutoff.narrow(to: share)
+      forEach { cutoff.refine($0.values) }
+      for index in indices { entries[index].quantizer!.options.cutoff = cutoff.value }
+    }
+  }
+
   /// The entry of a place.
   subscript(place: Place) -> Entry { entries[positions[place]!] }
 
   /// Embeddings are rounded to nearest in groups of 64.
   private static func embeddingStep(bits: Int) -> Recipe.Step {
     Recipe.Step(
-      .quantizer(.named("rtn")!), options: QuantizationOptions(bits: bits, groupSize: 64),
+      .quantizer(.named("rtn")!), options: MethodOptions(bits: bits, groupSize: 64),
       layers: LayerSelection(roles: [.embedding, .head]))
   }
 }

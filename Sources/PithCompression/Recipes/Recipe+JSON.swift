@@ -15,7 +15,7 @@ extension Recipe.Step {
   /// The step in the keys of a recipe.
   public var json: JSONValue {
     var json: JSONValue = ["method": .string(method.name)]
-    for option in QuantizationOptions.Name.allCases where method.options.contains(option) {
+    for option in MethodOptions.Name.allCases where method.options.contains(option) {
       json[option.rawValue] = .string(options.text(of: option))
     }
     var layers: JSONValue = ["roles": .array(layers.roles.map(\.rawValue).sorted().map { .string($0) })]
@@ -27,7 +27,7 @@ extension Recipe.Step {
 
   /// The method with the options that differ from its defaults, in a few words.
   public var summary: String {
-    let shown: [QuantizationOptions.Name] = QuantizationOptions.Name.allCases.filter {
+    let shown: [MethodOptions.Name] = MethodOptions.Name.allCases.filter {
       method.options.contains($0) && ($0 == .bits || options.text(of: $0) != method.defaults.text(of: $0))
     }
     return ([method.name] + shown.map { "\($0.rawValue) \(options.text(of: $0))" }).joined(separator: ", ")

@@ -6,7 +6,7 @@ extension Recipe {
   ///
   /// - Throws: `RecipeError` if neither step reads an option, or a value is none of it.
   public init(
-    method: Method, options: [(name: QuantizationOptions.Name, text: String)], embeddingBits: Int? = 8
+    method: Method, options: [(name: MethodOptions.Name, text: String)], embeddingBits: Int? = 8
   ) throws(RecipeError) {
     var steps = [Step(method)]
     if case .transform(let transform) = method {
@@ -17,7 +17,7 @@ extension Recipe {
       guard let index = steps.firstIndex(where: { $0.method.options.contains(name) }) else {
         throw .unusedOption(name, method: method.name)
       }
-      do throws(QuantizationOptions.ValueError) { try steps[index].options.set(name, to: text) } catch {
+      do throws(MethodOptions.ValueError) { try steps[index].options.set(name, to: text) } catch {
         throw .value(error.description)
       }
     }
@@ -29,7 +29,7 @@ extension Recipe {
       steps.append(down)
     }
     for step in steps {
-      do throws(QuantizationError) { try step.check() } catch { throw .value(error.description) }
+      do throws(MethodError) { try step.check() } catch { throw .value(error.description) }
     }
     try self.init(steps: steps, embeddingBits: embeddingBits)
   }
@@ -37,7 +37,7 @@ extension Recipe {
 
 extension Recipe.Step {
   /// Checks the options against the method.
-  func check() throws(QuantizationError) {
+  func check() throws(MethodError) {
     switch method {
     case .quantizer(let method): try method.check(options)
     case .transform(let method): try method.check(options)

@@ -47,12 +47,12 @@ extension Recipe {
       case "method": break
       case "layers": step.layers = try selection(value, index)
       default:
-        guard let option = QuantizationOptions.Name(rawValue: key), method.options.contains(option) else {
+        guard let option = MethodOptions.Name(rawValue: key), method.options.contains(option) else {
           let known = (["layers"] + method.options.map(\.rawValue)).sorted().joined(separator: ", ")
           throw .step(index, "'\(key)' is no key of \(name): use \(known).")
         }
         guard let text = value.scalar?.string else { throw .step(index, "'\(key)' must be a single value.") }
-        do throws(QuantizationOptions.ValueError) { try step.options.set(option, to: text) } catch {
+        do throws(MethodOptions.ValueError) { try step.options.set(option, to: text) } catch {
           throw .step(index, error.description)
         }
       }

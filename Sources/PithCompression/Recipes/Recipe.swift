@@ -1,5 +1,6 @@
 import PithModels
 import PithQuantization
+import PithSparsity
 
 /// What is to be done to a model: steps, each a method with options and the matrices it applies to.
 ///
@@ -23,13 +24,13 @@ public struct Recipe: Sendable {
     /// What the step does.
     public var method: Method
     /// The method's options.
-    public var options: QuantizationOptions
+    public var options: MethodOptions
     /// The matrices that it applies to.
     public var layers: LayerSelection
 
     /// A step; checked when it becomes part of a recipe.
     public init(
-      _ method: Method, options: QuantizationOptions? = nil, layers: LayerSelection = LayerSelection()
+      _ method: Method, options: MethodOptions? = nil, layers: LayerSelection = LayerSelection()
     ) {
       self.method = method
       self.options = options ?? method.defaults
@@ -40,7 +41,7 @@ public struct Recipe: Sendable {
   /// A method of either kind.
   public enum Method: Sendable {
     /// It gives a matrix its storage.
-    case quantizer(QuantizationMethod)
+    case quantizer(CompressionMethod)
     /// It prepares the inputs for a quantizer.
     case transform(InputTransformMethod)
   }
@@ -61,11 +62,11 @@ public struct Recipe: Sendable {
     var steps = steps
     let hasQuantizer = steps.contains { if case .quantizer = $0.method { true } else { false } }
     if !hasQuantizer, case .transform(let last)? = steps.last?.method {
-      let method = QuantizationMethod.named(last.quantizer.name)!
+      let method = CompressionMethod.named(last.quantizer.name)!
       steps.append(Step(.quantizer(method), options: last.quantizer.options, layers: steps.last!.layers))
     }
     for (index, step) in steps.enumerated() {
-      do throws(QuantizationError) { try step.check() } catch { throw .step(index + 1, error.description) }
+      do throws(MethodError) { try step.check() } catch { throw .step(index + 1, error.description) }
       if step.needsCalibration, step.layers.roles.contains(where: { !LayerSelection.layerRoles.contains($0) })
       {
         throw .step(
@@ -92,8 +93,8 @@ extension Recipe.Step {
 extension Recipe.Method {
   /// The method called `name`, or nil.
   public static func named(_ name: String) -> Recipe.Method? {
-    QuantizationMethod.named(name).map(Recipe.Method.quantizer)
-      ?? InputTransformMethod.named(name).map(Recipe.Method.transform)
+    (CompressionMethod.quantization + CompressionMethod.sparsity).first { $0.name == name }.map(
+      Recipe.Method.quantizer) ?? InputTransformMethod.named(name).map(Recipe.Method.transform)
   }
 
   /// The name.
@@ -113,7 +114,7 @@ extension Recipe.Method {
   }
 
   /// The options to start from.
-  public var defaults: QuantizationOptions {
+  public var defaults: MethodOptions {
     switch self {
     case .quantizer(let method): method.defaults
     case .transform(let method): method.defaults
@@ -121,7 +122,7 @@ extension Recipe.Method {
   }
 
   /// The options that the method reads.
-  public var options: Set<QuantizationOptions.Name> {
+  public var options: Set<MethodOptions.Name> {
     switch self {
     case .quantizer(let method): method.options
     case .transform(let method): method.options
@@ -129,7 +130,7 @@ extension Recipe.Method {
   }
 
   /// Whether the method looks at calibration text.
-  public var calibration: QuantizationMethod.Calibration {
+  public var calibration: CompressionMethod.Calibration {
     switch self {
     case .quantizer(let method): method.calibration
     case .transform(let method): method.calibration
@@ -139,7 +140,7 @@ extension Recipe.Method {
   /// All methods, those that prepare first.
   public static var all: [Recipe.Method] {
     InputTransformMethod.all.map(Recipe.Method.transform)
-      + QuantizationMethod.all.map(Recipe.Method.quantizer)
+      + (CompressionMethod.quantization + CompressionMethod.sparsity).map(Recipe.Method.quantizer)
   }
 }
 
@@ -154,7 +155,7 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
   /// The recipe is not written as recipes are.
   case syntax(String)
   /// An option that the method does not read.
-  case unusedOption(QuantizationOptions.Name, method: String)
+  case unusedOption(MethodOptions.Name, method: String)
   /// A value that an option cannot have.
   case value(String)
   /// A step, from 1, matches no matrix of the model.

@@ -119,8 +119,8 @@ public struct Explanation: Sendable {
         let matrix = try entry.quantized(weight, statistics, on: pool)
         return (matrix, (clock.now - start) / .seconds(1))
       }
-      // A row of OBQ takes as long as many of others; each thread has one at a time.
-      let trial = entry.quantizer?.method.name == "obq" ? pool.threads : 32
+      // A row of OBQ or OBC takes as long as many of others; each thread has one at a time.
+      let trial = ["obq", "obc"].contains(entry.quantizer?.method.name) ? pool.threads : 32
       let (small, large) = (try run(trial), try run(2 * trial))
       storage = large.0.summary
       few = (small.0.rows, small.0.byteCount, small.1)

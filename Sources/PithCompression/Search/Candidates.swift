@@ -26,7 +26,7 @@ struct Candidate: Sendable {
   ]
 
   private static func scalar(bits: Int, groupSize: Int) -> Candidate {
-    let options = QuantizationOptions(
+    let options = MethodOptions(
       bits: bits, groupSize: groupSize, rangeSearch: .squaredError, actOrder: .static)
     return Candidate(
       name: "rotate → gptq \(bits) bits, groups of \(groupSize)", kind: .integers,
@@ -38,7 +38,7 @@ struct Candidate: Sendable {
 
   /// Sums of codewords need no rotation: they are fitted to where the weights lie.
   private static func additive(bits: Int, dimension: Int) -> Candidate {
-    let method = QuantizationMethod.named("aq")!
+    let method = CompressionMethod.named("aq")!
     var options = method.defaults
     (options.bits, options.dimension) = (bits, dimension)
     return Candidate(
@@ -60,7 +60,7 @@ struct Candidate: Sendable {
         steps: [
           Recipe.Step(
             .quantizer(.named("rtn")!),
-            options: QuantizationOptions(bits: bits, groupSize: 64, rangeSearch: .squaredError),
+            options: MethodOptions(bits: bits, groupSize: 64, rangeSearch: .squaredError),
             layers: LayerSelection(roles: [.embedding, .head]))
         ])
     } + [half(LayerSelection(roles: [.embedding, .head]))]

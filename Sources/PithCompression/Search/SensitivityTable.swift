@@ -120,7 +120,7 @@ struct SensitivityMeasurement {
     Recipe.Step(.transform(InputTransformMethod.named("rotate")!)),
     Recipe.Step(
       .quantizer(.named("rtn")!),
-      options: QuantizationOptions(bits: 3, groupSize: 64, rangeSearch: .squaredError)),
+      options: MethodOptions(bits: 3, groupSize: 64, rangeSearch: .squaredError)),
   ]
 
   /// How far the model diverges when one matrix is rounded.

@@ -10,25 +10,25 @@ import PithWeights
 /// section 3.
 enum LLMInt8 {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     guard options.fixedOutliers else {
-      return QuantizedMatrix(.integer(try rounded(weight, threshold: options.threshold, options, pool)))
+      return CompressedMatrix(.integer(try rounded(weight, threshold: options.threshold, options, pool)))
     }
     guard let statistics else { throw .noStatistics(method: "llm-int8 with fixed outliers") }
-    return QuantizedMatrix(try split(weight, outliers(in: statistics, options), options, pool))
+    return CompressedMatrix(try split(weight, outliers(in: statistics, options), options, pool))
   }
 
   /// The columns that reached the threshold in calibration, rising.
-  private static func outliers(in statistics: InputStatistics, _ options: QuantizationOptions) -> [Int] {
+  private static func outliers(in statistics: InputStatistics, _ options: MethodOptions) -> [Int] {
     guard let threshold = options.threshold else { return [] }
     return statistics.maxMagnitude.indices.filter { statistics.maxMagnitude[$0] >= threshold }
   }
 
   /// The weight with the outliers' columns behind the others, in float16.
   private static func split(
-    _ weight: Matrix, _ outliers: [Int], _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> StoredMatrix {
+    _ weight: Matrix, _ outliers: [Int], _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> StoredMatrix {
     if outliers.isEmpty { return .integer(try rounded(weight, threshold: nil, options, pool)) }
     guard weight.columns <= InputTransform.largestPermutation else {
       throw .tooWide(weight.columns, allowed: InputTransform.largestPermutation)
@@ -43,15 +43,15 @@ enum LLMInt8 {
   }
 
   private static func rounded(
-    _ weight: Matrix, threshold: Float?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> IntegerProduct {
+    _ weight: Matrix, threshold: Float?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> IntegerProduct {
     try RowIntegers.rounded(
       weight, bits: options.bits, rangeSearch: options.rangeSearch, activations: .int8, threshold: threshold,
       on: pool)
   }
 
   /// Some columns of a weight in float16.
-  private static func halves(_ weight: Matrix, columns: [Int]) throws(QuantizationError) -> Dense {
+  private static func halves(_ weight: Matrix, columns: [Int]) throws(MethodError) -> Dense {
     let chosen = weight.selecting(columns: columns)
     let values = chosen.values.map(Half.encode)
     if let index = values.firstIndex(where: { !Half.decode($0).isFinite }) {

@@ -20,11 +20,11 @@ enum RowIntegers {
 
   /// A weight rounded to symmetric integers with a scale per row.
   ///
-  /// - Throws: `QuantizationError` if the weight is too wide for sums in 32 bits, or too large for its scales.
+  /// - Throws: `MethodError` if the weight is too wide for sums in 32 bits, or too large for its scales.
   static func rounded(
     _ weight: Matrix, bits: Int, rangeSearch: RangeSearch, activations: IntegerProduct.Activations,
     threshold: Float? = nil, on pool: ThreadPool
-  ) throws(QuantizationError) -> IntegerProduct {
+  ) throws(MethodError) -> IntegerProduct {
     guard weight.columns <= IntegerProduct.largestColumns else {
       throw .tooWide(weight.columns, allowed: IntegerProduct.largestColumns)
     }
@@ -43,7 +43,7 @@ enum RowIntegers {
 
 extension IntegerProduct.Activations {
   /// What an option asks for; nil for activations that stay as they are.
-  init?(_ option: QuantizationOptions.Activations) {
+  init?(_ option: MethodOptions.Activations) {
     switch option {
     case .none: return nil
     case .int8: self = .int8

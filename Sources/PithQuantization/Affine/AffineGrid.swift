@@ -4,9 +4,9 @@ import PithTensors
 ///
 /// The scale is a float16 value from the start, so codes are chosen for the scale that is stored. It is rounded
 /// up, never down: then the grid spans the whole range, and no weight inside is off by more than s/2.
-struct AffineGrid: Equatable {
+package struct AffineGrid: Equatable, Sendable {
   /// The step s > 0: exactly a float16 value, or infinite if float16 cannot hold it.
-  let scale: Float
+  package let scale: Float
 
   /// The code z of the value 0, a whole number.
   let zero: Float

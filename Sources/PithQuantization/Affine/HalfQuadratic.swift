@@ -12,8 +12,8 @@ enum HalfQuadratic {
   private static let (beta, kappa): (Float, Float) = (1, 1.01)
 
   static func quantize(
-    _ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> StoredMatrix {
+    _ weight: Matrix, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> StoredMatrix {
     let groupSize = min(options.groupSize ?? weight.columns, weight.columns)
     let groups = weight.groups(of: groupSize)
     let grids = weight.map(groupsOf: groupSize, on: pool) { solve($1, bits: options.bits) }

@@ -9,10 +9,10 @@ import PithWeights
 /// 1712.05877, section 2.1.
 enum RoundToNearest {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     if let activations = IntegerProduct.Activations(options.activations) {
-      return QuantizedMatrix(
+      return CompressedMatrix(
         .integer(
           try RowIntegers.rounded(
             weight, bits: options.bits, rangeSearch: options.rangeSearch, activations: activations, on: pool))
@@ -33,7 +33,7 @@ enum RoundToNearest {
           UnsafeBufferPointer(rebasing: weights[columns]), into: codes + columns.lowerBound)
       }
     }
-    return QuantizedMatrix(
+    return CompressedMatrix(
       .affine(
         try Affine(
           weight, bits: options.bits, groupSize: groupSize, codes: codes, grids: grids,
@@ -41,7 +41,7 @@ enum RoundToNearest {
   }
 
   /// The layer loss chooses ranges by itself, and of weights alone.
-  static func check(_ options: QuantizationOptions) throws(QuantizationError) {
+  static func check(_ options: MethodOptions) throws(MethodError) {
     if options.loss == .layer, options.rangeSearch != .minMax || options.activations != .none {
       throw .rangeBySearchAndLoss
     }
@@ -52,10 +52,10 @@ extension Affine {
   /// The storage of a weight of codes and their groups' grids.
   ///
   /// - Parameter codes: packed rows.
-  /// - Throws: `QuantizationError.tooLarge` if float16 cannot hold a scale.
+  /// - Throws: `MethodError.tooLarge` if float16 cannot hold a scale.
   init(
     _ weight: Matrix, bits: Int, groupSize: Int, codes: Bytes, grids: [AffineGrid], symmetric: Bool
-  ) throws(QuantizationError) {
+  ) throws(MethodError) {
     let perRow = weight.groups(of: groupSize)
     if let index = grids.firstIndex(where: { !$0.scale.isFinite }) {
       throw .tooLarge(row: index / perRow, column: index % perRow * groupSize)

@@ -20,7 +20,7 @@ public enum AbnormalFloat {
     return ([-1] + negative.reversed().map { -$0 } + [0] + positive + [1]).map { Float($0) }
   }
 
-  static func quantize(_ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool) -> StoredMatrix {
+  static func quantize(_ weight: Matrix, _ options: MethodOptions, _ pool: ThreadPool) -> StoredMatrix {
     let blockSize = min(options.groupSize ?? weight.columns, weight.columns)
     return .codebook(Codebook(weight, table: values(blockSize: blockSize), options, on: pool))
   }

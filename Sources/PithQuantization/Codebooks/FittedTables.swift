@@ -45,11 +45,11 @@ extension Codebook {
   /// The storage of a weight in tables fitted to it: one for each row, or one for all.
   ///
   /// - Parameter fit: the table for some weights; with tables per row its values must be float16.
-  /// - Throws: `QuantizationError.tooLarge` if float16 cannot hold a scale, or a value of a row's table.
+  /// - Throws: `MethodError.tooLarge` if float16 cannot hold a scale, or a value of a row's table.
   init(
-    fitting weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions,
+    fitting weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions,
     on pool: ThreadPool, fit: (Samples) -> CodeTable
-  ) throws(QuantizationError) {
+  ) throws(MethodError) {
     let scales = options.groupSize.map {
       GroupScales(absmaxOf: weight, groupSize: $0, format: .float16, on: pool)
     }

@@ -60,7 +60,7 @@ struct GroupScales {
 
 extension Codebook {
   /// The storage of a weight whose groups, scaled by their largest magnitude, share one fixed table.
-  init(_ weight: Matrix, table: [Float], _ options: QuantizationOptions, on pool: ThreadPool) {
+  init(_ weight: Matrix, table: [Float], _ options: MethodOptions, on pool: ThreadPool) {
     let scales = GroupScales(
       absmaxOf: weight, groupSize: options.groupSize ?? weight.columns,
       format: options.doubleQuantization ? .doubleQuantized : .float32, on: pool)

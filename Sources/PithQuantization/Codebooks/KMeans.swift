@@ -16,9 +16,9 @@ enum KMeans {
   static let exactLimit = 16_384
 
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
-    QuantizedMatrix(
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
+    CompressedMatrix(
       .codebook(
         try Codebook(fitting: weight, statistics, options, on: pool) { samples in
           table(for: samples, bits: options.bits, halfPrecision: options.tablePerRow)

@@ -16,7 +16,7 @@ public enum NormalFloat {
     1.0,
   ]
 
-  static func quantize(_ weight: Matrix, _ options: QuantizationOptions, _ pool: ThreadPool) -> StoredMatrix {
+  static func quantize(_ weight: Matrix, _ options: MethodOptions, _ pool: ThreadPool) -> StoredMatrix {
     .codebook(Codebook(weight, table: values, options, on: pool))
   }
 }

@@ -10,9 +10,9 @@ import PithWeights
 /// most information per code, but not the least error: see `KMeans`.
 enum Percentile {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
-    QuantizedMatrix(
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
+    CompressedMatrix(
       .codebook(
         try Codebook(fitting: weight, statistics, options, on: pool) { samples in
           guard let importance = samples.importance else {

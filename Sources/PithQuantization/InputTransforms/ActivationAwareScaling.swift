@@ -11,8 +11,8 @@ enum ActivationAwareScaling {
   private static let grid = (0..<20).map { Float($0) / 20 }
 
   static func transform(
-    _ weights: [Matrix], _ statistics: InputStatistics?, _ options: QuantizationOptions,
-    _ quantizer: QuantizationOptions, _ pool: ThreadPool
+    _ weights: [Matrix], _ statistics: InputStatistics?, _ options: MethodOptions,
+    _ quantizer: MethodOptions, _ pool: ThreadPool
   ) -> InputTransform? {
     guard let statistics else { return nil }
     var best: (loss: Double, transform: InputTransform?) = (.infinity, nil)
@@ -34,9 +34,9 @@ enum ActivationAwareScaling {
   /// The loss of rounding to nearest behind a transform.
   private static func loss(
     _ weight: Matrix, _ transform: InputTransform, _ statistics: InputStatistics,
-    _ quantizer: QuantizationOptions, _ pool: ThreadPool
+    _ quantizer: MethodOptions, _ pool: ThreadPool
   ) -> Double {
-    let options = QuantizationOptions(
+    let options = MethodOptions(
       bits: quantizer.bits, groupSize: quantizer.groupSize, symmetric: quantizer.symmetric)
     guard let stored = try? RoundToNearest.quantize(transform.behind(weight, on: pool), nil, options, pool)
     else { return .infinity }

@@ -6,7 +6,7 @@ import PithWeights
 /// tied heads tied and suits every architecture.
 enum HadamardRotation {
   static func transform(
-    _ weights: [Matrix], _: InputStatistics?, _ options: QuantizationOptions, _: QuantizationOptions,
+    _ weights: [Matrix], _: InputStatistics?, _ options: MethodOptions, _: MethodOptions,
     _: ThreadPool
   ) -> InputTransform? {
     guard let columns = weights.first?.columns, Rotation.oddFactor(of: columns) <= Rotation.largestOddFactor

@@ -5,8 +5,8 @@ import PithWeights
 /// easy to quantize. Input j is divided by s_j = max|X_j|^α / max|W_:,j|^(1−α), and column j of the weights multiplied.
 enum SmoothQuant {
   static func transform(
-    _ weights: [Matrix], _ statistics: InputStatistics?, _ options: QuantizationOptions,
-    _: QuantizationOptions, _: ThreadPool
+    _ weights: [Matrix], _ statistics: InputStatistics?, _ options: MethodOptions,
+    _: MethodOptions, _: ThreadPool
   ) -> InputTransform? {
     guard let statistics else { return nil }
     let largest = ColumnMagnitudes.largest(weights)

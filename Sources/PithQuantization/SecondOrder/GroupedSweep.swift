@@ -2,7 +2,7 @@ import PithTensors
 import PithWeights
 
 /// How the weights of one group are given codes.
-protocol GroupFit: Sendable {
+package protocol GroupFit: Sendable {
   associatedtype Group
 
   /// What the weights of a group share: a scale, perhaps a zero point.
@@ -106,25 +106,31 @@ private struct GroupedRow<Fit: GroupFit>: SweepRow {
 }
 
 /// Evenly spaced integers with a scale and perhaps a zero point.
-struct AffineFit: GroupFit {
-  let bits: Int
+package struct AffineFit: GroupFit {
+  package let bits: Int
   let symmetric: Bool
   let range: RangeSearch
 
-  func fit(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
+  package init(bits: Int, symmetric: Bool, range: RangeSearch) {
+    self.bits = bits
+    self.symmetric = symmetric
+    self.range = range
+  }
+
+  package func fit(_ weights: UnsafeBufferPointer<Float>) -> AffineGrid {
     AffineGrid(fitting: weights, bits: bits, symmetric: symmetric, range: range)
   }
 
-  func code(_ weight: Float, _ grid: AffineGrid) -> UInt8 { grid.code(weight) }
+  package func code(_ weight: Float, _ grid: AffineGrid) -> UInt8 { grid.code(weight) }
 
-  func value(_ code: UInt8, _ grid: AffineGrid) -> Float { grid.value(code) }
+  package func value(_ code: UInt8, _ grid: AffineGrid) -> Float { grid.value(code) }
 }
 
 extension GroupedSweep<AffineFit> {
   /// The integers, packed.
   ///
-  /// - Throws: `QuantizationError.tooLarge` if float16 cannot hold a scale.
-  func affine() throws(QuantizationError) -> StoredMatrix {
+  /// - Throws: `MethodError.tooLarge` if float16 cannot hold a scale.
+  func affine() throws(MethodError) -> StoredMatrix {
     let packed = Packing.pack(codes, rows: weight.rows, bits: fit.bits)
     return behindOrder(
       .affine(
@@ -137,8 +143,8 @@ extension GroupedSweep<AffineFit> {
 extension GroupedSweep<AffineFit> {
   /// The integers of rows with one scale each, multiplied as integers.
   ///
-  /// - Throws: `QuantizationError` if the weight is too wide for sums in 32 bits, or too large for its scales.
-  func integer(_ activations: IntegerProduct.Activations) throws(QuantizationError) -> StoredMatrix {
+  /// - Throws: `MethodError` if the weight is too wide for sums in 32 bits, or too large for its scales.
+  func integer(_ activations: IntegerProduct.Activations) throws(MethodError) -> StoredMatrix {
     guard weight.columns <= IntegerProduct.largestColumns else {
       throw .tooWide(weight.columns, allowed: IntegerProduct.largestColumns)
     }
@@ -151,25 +157,28 @@ extension GroupedSweep<AffineFit> {
 }
 
 /// The values of one table times a float16 scale, the group's largest magnitude.
-struct TableFit: GroupFit {
+package struct TableFit: GroupFit {
   let table: CodeTable
 
-  init(_ values: [Float]) { table = CodeTable(nearest: values) }
+  /// The values of the table.
+  package var values: [Float] { table.values }
 
-  func fit(_ weights: UnsafeBufferPointer<Float>) -> Float {
+  package init(_ values: [Float]) { table = CodeTable(nearest: values) }
+
+  package func fit(_ weights: UnsafeBufferPointer<Float>) -> Float {
     Half.decode(Half.encode(weights.reduce(Float(0)) { max($0, $1.magnitude) }))
   }
 
-  func code(_ weight: Float, _ scale: Float) -> UInt8 { table.code(scale == 0 ? 0 : weight / scale) }
+  package func code(_ weight: Float, _ scale: Float) -> UInt8 { table.code(scale == 0 ? 0 : weight / scale) }
 
-  func value(_ code: UInt8, _ scale: Float) -> Float { table.values[Int(code)] * scale }
+  package func value(_ code: UInt8, _ scale: Float) -> Float { table.values[Int(code)] * scale }
 }
 
 extension GroupedSweep<TableFit> {
   /// The codes, packed.
   ///
-  /// - Throws: `QuantizationError.tooLarge` if float16 cannot hold a scale.
-  func codebook() throws(QuantizationError) -> StoredMatrix {
+  /// - Throws: `MethodError.tooLarge` if float16 cannot hold a scale.
+  func codebook() throws(MethodError) -> StoredMatrix {
     let perRow = weight.groups(of: groupSize)
     if let index = groups.firstIndex(where: { !$0.isFinite }) {
       throw .tooLarge(row: index / perRow, column: index % perRow * groupSize)

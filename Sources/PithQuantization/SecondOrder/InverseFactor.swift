@@ -5,28 +5,31 @@ import PithTensors
 ///
 /// A share of the mean diagonal is added to all of it; if H has no factor then, ten times the share, and so on. A column
 /// that calibration never saw anything in is dead: its diagonal becomes the mean of the others'.
-struct InverseFactor {
+package struct InverseFactor {
   /// Position i of the sweep is column order[i].
-  let order: [Int]
+  package let order: [Int]
 
   /// U, row-major.
-  let upper: Matrix
+  package let upper: Matrix
 
   /// Uᵀ, so that a column of U lies together.
   let lower: Matrix
 
   /// Columns that were always 0; their weights are to become 0.
-  let deadColumns: [Int]
+  package let deadColumns: [Int]
+
+  /// H, damped, in the order of the sweep.
+  private let damped: SymmetricMatrix
 
   /// H⁻¹ = UᵀU of the damped H.
-  let inverse: SymmetricMatrix
+  package var inverse: SymmetricMatrix { damped.cholesky()!.inverse() }
 
   /// What a user should know.
-  let notes: [QuantizedMatrix.Note]
+  package let notes: [CompressedMatrix.Note]
 
   /// - Parameter damping: the share of the mean diagonal that is added at first.
-  /// - Throws: `QuantizationError.notFactored` if H is not finite.
-  init(_ statistics: InputStatistics, order: [Int], damping: Float) throws(QuantizationError) {
+  /// - Throws: `MethodError.notFactored` if H is not finite.
+  package init(_ statistics: InputStatistics, order: [Int], damping: Float) throws(MethodError) {
     let dead = statistics.deadColumns
     let hessian = statistics.hessian
     let count = order.count
@@ -44,8 +47,8 @@ struct InverseFactor {
     while true {
       var trial = SymmetricMatrix(size: count, values: damped)
       for i in 0..<count { trial[i, i] += share * diagonal }
-      if let inverse = trial.cholesky()?.inverse(), let u = inverse.cholesky() {
-        self.inverse = inverse
+      if let u = trial.inverseCholesky() {
+        self.damped = trial
         upper = Matrix(rows: count, columns: count) { target in
           for i in 0..<count {
             for j in 0..<count { target[i * count + j] = j < i ? 0 : Float(u[i, j]) }

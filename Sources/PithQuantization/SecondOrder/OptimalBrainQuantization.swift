@@ -11,8 +11,8 @@ import PithWeights
 /// precision: O(rows · columns³), the oracle of GPTQ.
 enum OptimalBrainQuantization {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     let order = Array(0..<weight.columns)
     let factor = try InverseFactor(statistics, order: order, damping: options.damping)
     let weight = weight.settingToZero(columns: factor.deadColumns)
@@ -30,7 +30,7 @@ enum OptimalBrainQuantization {
     let affine = try Affine(
       weight, bits: options.bits, groupSize: groupSize, codes: codes, grids: grids,
       symmetric: options.symmetric)
-    return QuantizedMatrix(.affine(affine), notes: factor.notes)
+    return CompressedMatrix(.affine(affine), notes: factor.notes)
   }
 
   /// The codes of one row.

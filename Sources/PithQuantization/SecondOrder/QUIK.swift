@@ -9,13 +9,13 @@ import PithWeights
 /// symmetric in 8, which the paper takes for down-projections.
 enum QUIK {
   /// Kernels multiply integers of 4 and of 8 bits.
-  static func check(_ options: QuantizationOptions) throws(QuantizationError) {
+  static func check(_ options: MethodOptions) throws(MethodError) {
     if options.bits != 4, options.bits != 8 { throw .integerBits(options.bits, method: "quik") }
   }
 
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     let columns = weight.columns
     guard columns <= InputTransform.largestPermutation else {
       throw .tooWide(columns, allowed: InputTransform.largestPermutation)
@@ -44,12 +44,12 @@ enum QUIK {
         codes: Packing.pack(rows.flatMap(\.codes), rows: weight.rows, bits: options.bits),
         scales: rows.map { $0.grid!.scale }, columns: base, bits: options.bits,
         activations: options.bits == 4 ? .int4 : .int8))
-    guard kept > 0 else { return QuantizedMatrix(integers, notes: factor.notes) }
+    guard kept > 0 else { return CompressedMatrix(integers, notes: factor.notes) }
     let apart = Dense(
       rows: weight.rows, columns: kept, format: .float16,
       values: Bytes(copying: rows.flatMap(\.kept).map(Half.encode)))
     let permutation = Bytes(copying: order.map { UInt16($0).littleEndian })
-    return QuantizedMatrix(
+    return CompressedMatrix(
       .transformed(Transformed(.permutation(permutation), .split(ColumnSplit([integers, .dense(apart)])))),
       notes: factor.notes)
   }

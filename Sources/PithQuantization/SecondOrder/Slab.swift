@@ -1,3 +1,4 @@
+import CPithKernels
 import PithTensors
 
 /// Some rows of a matrix, side by side: all lanes of a column lie together, so that what a sweep does to a column it
@@ -37,12 +38,12 @@ struct Slab {
   /// w_j ← w_j − e·U_ij for the columns j after i, up to a bound.
   mutating func subtract(_ e: SIMD16<Float>, times factor: InverseFactor, row i: Int, upTo end: Int) {
     let count = columns.count
-    columns.withUnsafeMutableBufferPointer { w in
+    withFloats { w in
       factor.upper.values.withUnsafeBufferPointer { upper in
-        var j = i + 1
-        while j < end {
-          w[j] -= e * upper[i * count + j]
-          j += 1
+        withUnsafeBytes(of: e) { e in
+          pith_subtract_columns(
+            w + Slab.lanes * (i + 1), e.assumingMemoryBound(to: Float.self).baseAddress!,
+            upper.baseAddress! + i * count + i + 1, 1, end - i - 1, 1)
         }
       }
     }
@@ -50,15 +51,34 @@ struct Slab {
 
   /// w_j ← w_j − Σ e_i·U_ij over the columns i of a block, for all j after it.
   mutating func subtract(_ errors: Slab, _ block: Range<Int>, times factor: InverseFactor) {
-    let count = columns.count
-    columns.withUnsafeMutableBufferPointer { w in
-      errors.columns.withUnsafeBufferPointer { e in
+    let (count, end) = (columns.count, block.upperBound)
+    guard end < count else { return }
+    withFloats { w in
+      errors.columns.withUnsafeBytes { e in
         factor.lower.values.withUnsafeBufferPointer { lower in
-          for j in block.upperBound..<max(block.upperBound, count) {
-            var sum = SIMD16<Float>.zero
-            for i in block { sum += e[i] * lower[j * count + i] }
-            w[j] -= sum
-          }
+          pith_subtract_columns(
+            w + Slab.lanes * end,
+            e.assumingMemoryBound(to: Float.self).baseAddress! + Slab.lanes * block.lowerBound,
+            lower.baseAddress! + end * count + block.lowerBound, count, count - end, block.count)
+        }
+      }
+    }
+  }
+
+  /// Calls `body` with the columns, the lanes of each one after the other.
+  private mutating func withFloats(_ body: (UnsafeMutablePointer<Float>) -> Void) {
+    columns.withUnsafeMutableBytes { body($0.assumingMemoryBound(to: Float.self).baseAddress!) }
+  }
+}
+
+extension Matrix {
+  /// Some positions of rows that lie in slabs.
+  init(_ slabs: [Slab], rows: Int, columns: Range<Int>) {
+    self.init(rows: rows, columns: columns.count) { target in
+      for row in 0..<rows {
+        let slab = slabs[row / Slab.lanes]
+        for (index, position) in columns.enumerated() {
+          target[row * columns.count + index] = slab[position][row % Slab.lanes]
         }
       }
     }

@@ -10,8 +10,8 @@ import PithWeights
 /// weights, as they came, lies above. Then GPTQ's sweep quantizes the rest.
 enum SpQR {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     guard weight.columns <= Sparse.largestColumns else {
       throw .tooWide(weight.columns, allowed: Sparse.largestColumns)
     }
@@ -38,11 +38,11 @@ enum SpQR {
     if let row = rows.firstIndex(where: { !$0.grids.allSatisfy(\.scale.isFinite) }) {
       throw .tooLarge(row: row, column: 0)
     }
-    return QuantizedMatrix(store(rows, columns, groupSize, options), notes: factor.notes)
+    return CompressedMatrix(store(rows, columns, groupSize, options), notes: factor.notes)
   }
 
   private static func store(
-    _ rows: [SpQRRow], _ columns: Int, _ groupSize: Int, _ options: QuantizationOptions
+    _ rows: [SpQRRow], _ columns: Int, _ groupSize: Int, _ options: MethodOptions
   ) -> StoredMatrix {
     let (bits, scaleBits) = (options.bits, options.scaleBits)
     let scales = Affine.QuantizedScales(

@@ -11,11 +11,11 @@ enum AdditiveQuantization {
   static let beamWidth = 32
 
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     let layout = VectorCodebook.Layout(
       dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
-    return try QuantizedMatrix(
+    return try CompressedMatrix(
       vectorsOf: weight, statistics, options, layout: layout, search: .beam(width: beamWidth), on: pool)
   }
 

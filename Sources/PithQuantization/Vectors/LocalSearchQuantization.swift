@@ -9,11 +9,11 @@ enum LocalSearchQuantization {
   static let rounds = 16
 
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     let layout = VectorCodebook.Layout(
       dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
-    return try QuantizedMatrix(
+    return try CompressedMatrix(
       vectorsOf: weight, statistics, options, layout: layout,
       search: .local(rounds: rounds, seed: options.seed), on: pool)
   }

@@ -32,7 +32,7 @@ enum LossMetric: Sendable {
     guard case .layer(var hessian) = self else { return (nil, nil) }
     var share = Self.damping
     while share < 1e6 {
-      if let factor = SymmetricMatrix(hessian).cholesky()?.inverse().cholesky() {
+      if let factor = SymmetricMatrix(hessian).inverseCholesky() {
         self = .layer(hessian)
         return (factor, share > Self.damping ? share : nil)
       }

@@ -88,8 +88,8 @@ struct OptimizedProductQuantization: Sendable {
 
 extension OptimizedProductQuantization {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     var layout = ProductQuantization.layout(options, columns: weight.columns)
     // The rotation needs whole runs: as many sub-spaces as divide the columns.
     while layout.sets > 1, weight.columns % (layout.sets * layout.dimension) != 0 { layout.sets -= 1 }
@@ -103,7 +103,7 @@ extension OptimizedProductQuantization {
       let fitted = search.rotation(for: weight.scaledRuns(of: size, limit: sampleLimit), on: pool)
       rotation = BlockRotation(size: size, values: Bytes(copying: fitted.matrix.values.map(Half.encode)))
     }
-    return try QuantizedMatrix(
+    return try CompressedMatrix(
       vectorsOf: weight, statistics, options, layout: layout, search: .beam(width: 1), behind: rotation,
       on: pool)
   }

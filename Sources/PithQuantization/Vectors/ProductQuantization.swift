@@ -7,15 +7,15 @@ import PithWeights
 /// Source: Jégou, Douze and Schmid, *Product quantization for nearest neighbor search*, PAMI 33, 2011.
 enum ProductQuantization {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
-    try QuantizedMatrix(
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
+    try CompressedMatrix(
       vectorsOf: weight, statistics, options, layout: layout(options, columns: weight.columns),
       search: .beam(width: 1), on: pool)
   }
 
   /// As many sub-spaces as are asked for, or as a row has.
-  static func layout(_ options: QuantizationOptions, columns: Int) -> VectorCodebook.Layout {
+  static func layout(_ options: MethodOptions, columns: Int) -> VectorCodebook.Layout {
     var layout = VectorCodebook.Layout(dimension: options.dimension, codebooks: 1, bits: options.bits)
     layout.sets = min(options.codebooks, layout.runs(columns))
     return layout

@@ -7,21 +7,21 @@ import PithWeights
 /// See `VectorKMeans` for the codebook, `VectorFit` for the layer loss.
 enum VectorQuantization {
   static func quantize(
-    _ weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions, _ pool: ThreadPool
-  ) throws(QuantizationError) -> QuantizedMatrix {
+    _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
+  ) throws(MethodError) -> CompressedMatrix {
     let layout = VectorCodebook.Layout(dimension: options.dimension, codebooks: 1, bits: options.bits)
-    return try QuantizedMatrix(
+    return try CompressedMatrix(
       vectorsOf: weight, statistics, options, layout: layout, search: .beam(width: 1), on: pool)
   }
 }
 
-extension QuantizedMatrix {
+extension CompressedMatrix {
   /// A weight in sums of codewords, with scales per row, by the loss that the options ask for.
   init(
-    vectorsOf weight: Matrix, _ statistics: InputStatistics?, _ options: QuantizationOptions,
+    vectorsOf weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions,
     layout: VectorCodebook.Layout, search: CodeSearch, behind rotation: BlockRotation? = nil,
     on pool: ThreadPool
-  ) throws(QuantizationError) {
+  ) throws(MethodError) {
     // No row is scaled by more than its largest weight.
     if let index = weight.values.firstIndex(where: { !Half.decode(Half.encode($0)).isFinite }) {
       throw .tooLarge(row: index / weight.columns, column: index % weight.columns)

@@ -5,6 +5,7 @@ import PithCompression
 import PithEvaluation
 import PithJSON
 import PithQuantization
+import PithSparsity
 
 struct Compress: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -15,7 +16,11 @@ struct Compress: ParsableCommand {
 
       Methods that quantize (those with * need a text, --calibration):
 
-      \(QuantizationMethod.all.map(Compress.line).joined(separator: "\n"))
+      \(CompressionMethod.quantization.map(Compress.line).joined(separator: "\n"))
+
+      Methods that prune, by --sparsity, and store what stays behind a mask:
+
+      \(CompressionMethod.sparsity.map(Compress.line).joined(separator: "\n"))
 
       Methods that prepare inputs; alone, the quantizer in parentheses follows:
 
@@ -152,7 +157,7 @@ struct Compress: ParsableCommand {
       throw Failure.usage("--method \(name) is not one that Pith knows; choose one of \(known).")
     }
     let seeded =
-      method.options.contains(.seed) ? [(QuantizationOptions.Name.seed, "\(calibration.seed ?? 0)")] : []
+      method.options.contains(.seed) ? [(MethodOptions.Name.seed, "\(calibration.seed ?? 0)")] : []
     return try Recipe(
       method: method, options: options.given + seeded,
       embeddingBits: chosenEmbeddingBits)
@@ -213,7 +218,7 @@ struct Compress: ParsableCommand {
     )
   }
 
-  private static func line(_ method: QuantizationMethod) -> String {
+  private static func line(_ method: CompressionMethod) -> String {
     let bits =
       method.bits.count == 1
       ? "\(method.bits.lowerBound) bits" : "\(method.bits.lowerBound)–\(method.bits.upperBound) bits"

@@ -79,7 +79,7 @@ extension GoalArguments.Effort {
       return try Recipe(
         method: .named("nf4")!, options: [(.doubleQuantization, "true")], embeddingBits: embeddingBits)
     case .some:
-      let options = QuantizationOptions(
+      let options = MethodOptions(
         bits: 4, groupSize: 64, rangeSearch: .squaredError, actOrder: .static)
       return try Recipe(
         steps: [Recipe.Step(.named("rotate")!), Recipe.Step(.named("gptq")!, options: options)],

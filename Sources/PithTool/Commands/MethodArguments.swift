@@ -26,10 +26,25 @@ struct MethodArguments: ParsableArguments {
     help: "gptq: the order of columns: static (by activation), stored (the same, groups follow it), none.")
   var actOrder: String?
 
-  @Option(help: "gptq: the share of the mean diagonal of H that is added to it (default: 0.01).")
+  @Option(
+    help:
+      "Pruning: the share of weights that become 0, such as 0.5, or n:m, n zeros in each m columns, such as 2:4 (default: 0.5)."
+  )
+  var sparsity: String?
+
+  @Option(
+    help:
+      "magnitude, obd, obc: where the least are sought: matrix, row, or of magnitude model (default: matrix)."
+  )
+  var scope: String?
+
+  @Flag(help: "sparsegpt: blocks of columns may lose different shares.")
+  var dynamic = false
+
+  @Option(help: "gptq, sparsegpt: the share of the mean diagonal of H that is added to it (default: 0.01).")
   var damping: String?
 
-  @Option(help: "gptq: the values of weights: affine, nf4, af4.")
+  @Option(help: "gptq, pruning in 4 bits: the values of weights: affine, nf4, af4.")
   var grid: String?
 
   @Option(help: "smoothquant: how far outliers move into the weights, 0 to 1 (default: 0.5).")
@@ -67,15 +82,15 @@ struct MethodArguments: ParsableArguments {
   var activations: String?
 
   /// The options that were given, with their texts.
-  var given: [(QuantizationOptions.Name, String)] {
-    let texts: [(QuantizationOptions.Name, String?)] = [
+  var given: [(MethodOptions.Name, String)] {
+    let texts: [(MethodOptions.Name, String?)] = [
       (.bits, bits), (.groupSize, groupSize), (.symmetric, symmetric ? "true" : nil),
       (.rangeSearch, rangeSearch),
       (.doubleQuantization, doubleQuantization ? "true" : nil), (.tablePerRow, tablePerRow ? "true" : nil),
       (.actOrder, actOrder), (.damping, damping), (.grid, grid), (.alpha, alpha), (.loss, loss),
       (.dimension, dimension), (.codebooks, codebooks), (.iterations, iterations), (.threshold, threshold),
       (.outlierShare, outlierShare), (.scaleBits, scaleBits), (.activations, activations),
-
+      (.sparsity, sparsity), (.scope, scope), (.dynamic, dynamic ? "true" : nil),
       (.fixedOutliers, fixedOutliers ? "true" : nil),
     ]
     return texts.compactMap { name, text in text.map { (name, $0) } }

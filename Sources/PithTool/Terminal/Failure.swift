@@ -24,7 +24,7 @@ struct Failure: Error {
     switch error {
     case let error as Failure: failure = error
     case let error as CheckpointError: failure = Failure(sentence: error.description, code: error.exitCode)
-    case let error as QuantizationError: failure = .usage(error.description)
+    case let error as MethodError: failure = .usage(error.description)
     case let error as RecipeError: failure = .usage(error.description)
     case let error as TargetError: failure = .usage(error.description)
     case let error as CalibrationError: failure = .data(error.description)

@@ -14,7 +14,7 @@ import Testing
     let seen = InputStatistics.correlated(columns: columns, seed: 4)
     guard
       let transform = try method.transform(
-        [weight], seen, options: method.defaults, quantizer: QuantizationOptions(bits: 3, groupSize: 16),
+        [weight], seen, options: method.defaults, quantizer: MethodOptions(bits: 3, groupSize: 16),
         on: pool)
     else { return }
     let stored = StoredMatrix.transformed(Transformed(transform, .dense(Dense(transform.behind(weight)))))
@@ -37,7 +37,7 @@ import Testing
     let transform = try #require(
       try method.transform(
         [Matrix.normal(rows: 9, columns: 24, seed: 3)], seen, options: method.defaults,
-        quantizer: QuantizationOptions(bits: 3), on: pool))
+        quantizer: MethodOptions(bits: 3), on: pool))
     behind.add(transform.apply(x))
     let (expected, found) = (behind.statistics, seen.transformed(by: transform))
     let size = expected.hessian.values.map(abs).max()!
@@ -53,11 +53,11 @@ import Testing
     for seed in UInt64(1)...5 {
       let weight = Matrix.normal(rows: 32, columns: 66, seed: seed)
       let seen = InputStatistics.correlated(columns: 66, seed: seed + 9)
-      let options = QuantizationOptions(bits: 3, groupSize: 33)
+      let options = MethodOptions(bits: 3, groupSize: 33)
       let transform = try #require(
         try method.transform([weight], seen, options: method.defaults, quantizer: options, on: pool))
       func loss(_ stored: StoredMatrix) -> Double { seen.relativeLoss(of: stored.decoded(), to: weight) }
-      let rtn = try #require(QuantizationMethod.named("rtn"))
+      let rtn = try #require(CompressionMethod.named("rtn"))
       let plain = try rtn.quantize(weight, options: options, on: pool).matrix
       let scaled = try rtn.quantize(transform.behind(weight), options: options, on: pool).matrix
       #expect(loss(.transformed(Transformed(transform, scaled))) < loss(plain))
@@ -67,14 +67,14 @@ import Testing
   /// The mean error of outputs, relative to what they are, of a weight behind a transform or none.
   private func outputError(
     _ transformName: String?, _ quantizerName: String, seed: UInt64,
-    _ change: (inout QuantizationOptions) -> Void
+    _ change: (inout MethodOptions) -> Void
   ) throws -> Double {
     let weight = Matrix.normal(rows: 48, columns: 96, seed: seed)
     let x = Matrix.correlated(rows: 512, columns: 96, seed: seed + 100)
     var observer = InputObserver(columns: 96)
     observer.add(x)
     var seen = observer.statistics
-    let quantizer = try #require(QuantizationMethod.named(quantizerName))
+    let quantizer = try #require(CompressionMethod.named(quantizerName))
     var options = quantizer.defaults
     change(&options)
     var transform: InputTransform?
@@ -97,7 +97,7 @@ import Testing
   func beforeGPTQATransformLosesLess(name: String) throws {
     var (alone, behind, rounded) = (0.0, 0.0, 0.0)
     for seed in UInt64(1)...5 {
-      let change = { (options: inout QuantizationOptions) in (options.bits, options.groupSize) = (3, 32) }
+      let change = { (options: inout MethodOptions) in (options.bits, options.groupSize) = (3, 32) }
       alone += try outputError(nil, "gptq", seed: seed, change)
       behind += try outputError(name, "gptq", seed: seed, change)
       rounded += try outputError(name, "rtn", seed: seed, change)
@@ -109,7 +109,7 @@ import Testing
   @Test func beforeGPTQOfIntegersSmoothingLosesLess() throws {
     var (alone, behind, rounded) = (0.0, 0.0, 0.0)
     for seed in UInt64(1)...5 {
-      let change = { (options: inout QuantizationOptions) in
+      let change = { (options: inout MethodOptions) in
         (options.bits, options.groupSize, options.symmetric, options.activations) = (8, nil, true, .int8)
       }
       alone += try outputError(nil, "gptq", seed: seed, change)
@@ -125,7 +125,7 @@ import Testing
     let method = try #require(InputTransformMethod.named("smoothquant"))
     let transform = try #require(
       try method.transform(
-        [weight], seen, options: method.defaults, quantizer: QuantizationOptions(), on: pool))
+        [weight], seen, options: method.defaults, quantizer: MethodOptions(), on: pool))
     let (inputs, weights) = (
       seen.transformed(by: transform).maxMagnitude, ColumnMagnitudes.largest([transform.behind(weight)])
     )

@@ -23,7 +23,7 @@ import Testing
     for seed in UInt64(1)...6 {
       let weight = Matrix.normal(rows: 7, columns: columns, seed: seed)
       let seen = InputStatistics.correlated(columns: columns, seed: seed + 50)
-      let options = QuantizationOptions(bits: 4)
+      let options = MethodOptions(bits: 4)
       let swept = try GPTQ.quantize(weight, seen, options, pool).matrix.affine()
       let factor = try InverseFactor(seen, order: Array(0..<columns), damping: 0.01)
       let fit = AffineFit(bits: 4, symmetric: false, range: .minMax)
@@ -93,7 +93,7 @@ import Testing
       let weight = Matrix.normal(rows: 12, columns: 80, seed: seed)
       let seen = InputStatistics.correlated(columns: 80, seed: seed + 30)
       let swept = try loss("gptq", weight, seen) {
-        ($0.groupSize, $0.grid) = (16, QuantizationOptions.Grid(rawValue: table)!)
+        ($0.groupSize, $0.grid) = (16, MethodOptions.Grid(rawValue: table)!)
       }
       let alone = try loss(table, weight, seen) { $0.groupSize = 16 }
       #expect(swept < alone, "\(swept) against \(alone)")
@@ -105,7 +105,7 @@ import Testing
     for row in 0..<64 { for column in [0, 7] { x[row, column] = 0 } }
     var observer = InputObserver(columns: 12)
     observer.add(x)
-    let method = try #require(QuantizationMethod.named("gptq"))
+    let method = try #require(CompressionMethod.named("gptq"))
     let result = try method.quantize(
       Matrix.normal(rows: 3, columns: 12, seed: 2), observer.statistics, options: method.defaults, on: pool)
     #expect(result.notes == [.deadColumns(2)])
@@ -126,7 +126,7 @@ import Testing
           seen.hessian[row, column] *= isDead ? 0 : scale
         }
       }
-      let method = try #require(QuantizationMethod.named(name))
+      let method = try #require(CompressionMethod.named(name))
       return try method.quantize(weight, seen, options: method.defaults, on: pool).matrix.decoded()
     }
     let (small, plain) = (try codes(scale: 0x1p-20), try codes(scale: 1))
@@ -135,7 +135,7 @@ import Testing
 
   @Test func raisedDampingIsNoted() throws {
     let seen = InputStatistics.correlated(columns: 20, seed: 4, rows: 5)
-    let method = try #require(QuantizationMethod.named("gptq"))
+    let method = try #require(CompressionMethod.named("gptq"))
     var options = method.defaults
     options.damping = 0
     let result = try method.quantize(
@@ -150,23 +150,23 @@ import Testing
   @Test func statisticsThatAreNotFiniteAreRefused() throws {
     var seen = InputStatistics.correlated(columns: 8, seed: 4)
     seen.hessian[2, 2] = .infinity
-    #expect(throws: QuantizationError.notFactored) {
-      try GPTQ.quantize(Matrix.normal(rows: 2, columns: 8, seed: 1), seen, QuantizationOptions(), pool)
+    #expect(throws: MethodError.notFactored) {
+      try GPTQ.quantize(Matrix.normal(rows: 2, columns: 8, seed: 1), seen, MethodOptions(), pool)
     }
   }
 
   @Test func withoutStatisticsTheMethodSaysWhatItNeeds() throws {
-    let method = try #require(QuantizationMethod.named("gptq"))
-    #expect(throws: QuantizationError.noStatistics(method: "gptq")) {
+    let method = try #require(CompressionMethod.named("gptq"))
+    #expect(throws: MethodError.noStatistics(method: "gptq")) {
       try method.quantize(Matrix.normal(rows: 2, columns: 8, seed: 1), options: method.defaults, on: pool)
     }
   }
 
   /// The layer loss relative to that of nothing.
   private func loss(
-    _ name: String, _ weight: Matrix, _ seen: InputStatistics, _ change: (inout QuantizationOptions) -> Void
+    _ name: String, _ weight: Matrix, _ seen: InputStatistics, _ change: (inout MethodOptions) -> Void
   ) throws -> Double {
-    let method = try #require(QuantizationMethod.named(name))
+    let method = try #require(CompressionMethod.named(name))
     var options = method.defaults
     options.rangeSearch = .minMax
     change(&options)

@@ -32,7 +32,7 @@ import Testing
   }
 
   private func run(_ weight: Matrix, outliers: Float, bits: Int = 4) throws -> StoredMatrix {
-    let method = try #require(QuantizationMethod.named("quik"))
+    let method = try #require(CompressionMethod.named("quik"))
     var options = method.defaults
     (options.outlierShare, options.bits) = (outliers, bits)
     let seen = InputStatistics.correlated(columns: weight.columns, seed: 7)

@@ -41,7 +41,7 @@ import Testing
     var zeroed = weight
     for row in 0..<16 { for column in 16..<32 { zeroed[row, column] = 0 } }
     let seen = InputStatistics.correlated(columns: 64, seed: 42, outliers: false)
-    let method = try #require(QuantizationMethod.named("spqr"))
+    let method = try #require(CompressionMethod.named("spqr"))
     func loss(_ weight: Matrix) throws -> Double {
       let stored = try method.quantize(weight, seen, options: method.defaults, on: pool).matrix
       return seen.relativeLoss(of: stored.decoded(), to: weight)
@@ -56,9 +56,9 @@ import Testing
   }
 
   private func loss(
-    _ name: String, _ weight: Matrix, _ seen: InputStatistics, _ change: (inout QuantizationOptions) -> Void
+    _ name: String, _ weight: Matrix, _ seen: InputStatistics, _ change: (inout MethodOptions) -> Void
   ) throws -> Double {
-    let method = try #require(QuantizationMethod.named(name))
+    let method = try #require(CompressionMethod.named(name))
     var options = method.defaults
     change(&options)
     let stored = try method.quantize(weight, seen, options: options, on: pool).matrix

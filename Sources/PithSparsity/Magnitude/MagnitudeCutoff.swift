@@ -1,0 +1,51 @@
+import PithTensors
+
+/// The magnitude that a share of many weights lies at or below, found exactly without holding them: magnitudes are ordered as
+/// their bits are, so the upper 16 bits are counted first, then the lower 16 of those that have the right upper ones.
+package struct MagnitudeCutoff {
+  private var upper = [Int](repeating: 0, count: 1 << 16)
+  private var lower = [Int](repeating: 0, count: 1 << 16)
+  private var total = 0
+  /// The upper bits of the cutoff, and how many of the weights that have them lie at or below it.
+  private var found: (bits: UInt32, rank: Int)?
+
+  /// No weights yet.
+  package init() {}
+
+  /// The first look at some weights.
+  package mutating func count(_ weights: [Float]) {
+    for weight in weights { upper[Int(weight.magnitude.bitPattern >> 16)] += 1 }
+    total += weights.count
+  }
+
+  /// All weights have been counted: a second look at them is needed.
+  package mutating func narrow(to share: Float) {
+    var rank = PruningMask.count(share, of: total)
+    for (bits, count) in upper.enumerated() {
+      if rank <= count {
+        found = (UInt32(bits), rank)
+        return
+      }
+      rank -= count
+    }
+  }
+
+  /// The second look at some weights.
+  package mutating func refine(_ weights: [Float]) {
+    guard let found else { return }
+    for weight in weights where weight.magnitude.bitPattern >> 16 == found.bits {
+      lower[Int(weight.magnitude.bitPattern & 0xFFFF)] += 1
+    }
+  }
+
+  /// The cutoff; below every magnitude if no weight is to go.
+  package var value: Float {
+    guard var (bits, rank) = found, rank > 0 else { return -1 }
+    for (low, count) in lower.enumerated() {
+      if rank <= count { return Float(bitPattern: bits << 16 | UInt32(low)) }
+      rank -= count
+    }
+    bits += 1
+    return Float(bitPattern: bits << 16)
+  }
+}

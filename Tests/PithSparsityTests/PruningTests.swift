@@ -1,0 +1,143 @@
+import PithQuantization
+import PithTensors
+import PithWeights
+import Testing
+
+@testable import PithSparsity
+
+@Suite struct PruningTests {
+  static let methods = CompressionMethod.sparsity.map(\.name)
+
+  @Test(arguments: [(1, 1), (1, 37), (5, 16), (7, 33), (24, 64)])
+  func exactlyTheWantedNumberGoesAlsoAmongEquals(rows: Int, columns: Int) {
+    var generator = SeededGenerator(seed: 3)
+    // Few values, so that many are equal.
+    let scores = Matrix(
+      rows: rows, columns: columns,
+      values: (0..<(rows * columns)).map { _ in Float(Int.random(in: 0...3, using: &generator)) })
+    for share in [0, 0.1, 0.5, 0.9] as [Float] {
+      let whole = PruningMask(scores, .share(share), scope: .matrix, on: CorrelatedInputs.pool)
+      #expect(whole.keeps.count { !$0 } == PruningMask.count(share, of: rows * columns))
+      let kept = zip(scores.values, whole.keeps).filter(\.1).map(\.0).min()!
+      let gone = zip(scores.values, whole.keeps).filter { !$0.1 }.map(\.0).max() ?? 0
+      #expect(gone <= kept)
+      let byRow = PruningMask(scores, .share(share), scope: .row, on: CorrelatedInputs.pool)
+      for row in 0..<rows {
+        let keeps = byRow.keeps[(row * columns)..<((row + 1) * columns)]
+        #expect(keeps.count { !$0 } == PruningMask.count(share, of: columns))
+      }
+    }
+  }
+
+  @Test func theCutoffOfManyMatricesIsThatOfAllTheirWeights() {
+    var generator = SeededGenerator(seed: 11)
+    let parts = (1...5).map { part in (0..<(part * 97)).map { _ in Float(part) * (generator.uniform() - 0.5) }
+    }
+    let sorted = parts.flatMap { $0 }.map(\.magnitude).sorted()
+    for share in [0, 0.001, 0.3, 0.5, 0.99] as [Float] {
+      var cutoff = MagnitudeCutoff()
+      for part in parts { cutoff.count(part) }
+      cutoff.narrow(to: share)
+      for part in parts { cutoff.refine(part) }
+      let count = PruningMask.count(share, of: sorted.count)
+      #expect(sorted.count { $0 <= cutoff.value } == count)
+    }
+  }
+
+  @Test(arguments: methods.filter { $0 != "obc" }, [(2, 4), (4, 8), (1, 4), (3, 4)])
+  func patternsHoldInEveryRunAndTheRestStaysDense(name: String, pattern: (Int, Int)) throws {
+    let inputs = CorrelatedInputs(rows: 9, columns: 53, seed: 4)
+    let (_, result) = try inputs.run(name) { $0.sparsity = .pattern(zeros: pattern.0, of: pattern.1) }
+    let decoded = result.matrix.decoded()
+    let whole = 53 / pattern.1 * pattern.1
+    for row in 0..<9 {
+      for start in stride(from: 0, to: whole, by: pattern.1) {
+        #expect((start..<(start + pattern.1)).count { decoded[row, $0] == 0 } == pattern.0)
+      }
+      #expect((whole..<53).allSatisfy { decoded[row, $0] != 0 })
+    }
+    #expect(result.notes.contains(.denseColumns(53 - whole)))
+  }
+
+  @Test(arguments: [Sparsity.share(0.5), .pattern(zeros: 2, of: 4)])
+  func sparseGPTLosesLessThanWandaAndThatLessThanMagnitude(sparsity: Sparsity) throws {
+    for seed in 1...3 as ClosedRange<UInt64> {
+      let inputs = CorrelatedInputs(rows: 48, columns: 192, seed: seed)
+      func loss(_ name: String) throws -> Double { try inputs.run(name) { $0.sparsity = sparsity }.loss }
+      let (magnitude, wanda, sparseGPT) = try (loss("magnitude"), loss("wanda"), loss("sparsegpt"))
+      #expect(wanda < magnitude && sparseGPT < 0.65 * wanda, "\(sparseGPT), \(wanda), \(magnitude)")
+    }
+  }
+
+  @Test func exactRemovalLosesNoMoreThanTheSweep() throws {
+    let inputs = CorrelatedInputs(rows: 12, columns: 48, seed: 5)
+    let (exact, sweep) = try (inputs.run("obc").loss, inputs.run("sparsegpt").loss)
+    #expect(exact < sweep, "\(exact), \(sweep)")
+  }
+
+  @Test func blocksOfDifferentSharesStillLoseAboutAsManyInAll() throws {
+    let inputs = CorrelatedInputs(rows: 32, columns: 400, seed: 6)
+    let result = try inputs.run("sparsegpt") { $0.dynamic = true }.result
+    guard case .masked(let masked) = result.matrix else { throw WrongStorage() }
+    #expect(abs(Double(masked.count) / Double(32 * 400) - 0.5) < 0.08)
+  }
+
+  @Test(arguments: [(8, MethodOptions.Grid.affine), (4, .affine), (4, .nf4), (4, .af4)])
+  func quantizingInTheSamePassLosesLessThanAfterwards(bits: Int, grid: MethodOptions.Grid) throws {
+    let inputs = CorrelatedInputs(rows: 32, columns: 192, seed: 7)
+    let (loss, result) = try inputs.run("sparsegpt") { ($0.bits, $0.grid) = (bits, grid) }
+    guard case .masked(let masked) = result.matrix else { throw WrongStorage() }
+    #expect(masked.count == 32 * 96)
+    // A bit per weight, half of the weights' bits, a scale for each 64 columns, perhaps a table.
+    #expect(result.matrix.byteCount == 32 * 192 / 8 + 32 * 96 * bits / 8 + 32 * 3 * 2 + (bits == 4 ? 64 : 0))
+    var pruned = try inputs.run("sparsegpt").result.matrix.decoded()
+    let method = try #require(CompressionMethod.sparsity.first { $0.name == "magnitude" })
+    var options = method.defaults
+    (options.bits, options.grid) = (bits, grid)
+    pruned = try method.quantize(pruned, nil, options: options, on: CorrelatedInputs.pool).matrix.decoded()
+    let afterwards = inputs.statistics.relativeLoss(of: pruned, to: inputs.weight)
+    #expect(loss < afterwards * 1.01, "\(loss), \(afterwards)")
+  }
+
+  @Test(arguments: methods)
+  func theThreadsDoNotMatter(name: String) throws {
+    let inputs = CorrelatedInputs(rows: 20, columns: 40, seed: 8)
+    let method = try #require(CompressionMethod.sparsity.first { $0.name == name })
+    let results = try [1, 2, 3].map { threads in
+      try method.quantize(
+        inputs.weight, inputs.statistics, options: method.defaults, on: ThreadPool(threads: threads)
+      ).matrix.tensors
+    }
+    #expect(results[1] == results[0] && results[2] == results[0])
+  }
+
+  @Test func whatWouldBeLargerThanDenseIsRefused() throws {
+    let inputs = CorrelatedInputs(rows: 16, columns: 64, seed: 9)
+    #expect(throws: MethodError.self) { try inputs.run("magnitude") { $0.sparsity = .share(0.05) } }
+    #expect(throws: MethodError.self) {
+      try inputs.run("magnitude") { ($0.sparsity, $0.bits) = (.share(0.2), 4) }
+    }
+    _ = try inputs.run("magnitude") { $0.sparsity = .share(0.1) }
+  }
+
+  @Test func optionsThatCannotBeAreNamed() throws {
+    let inputs = CorrelatedInputs(rows: 4, columns: 32, seed: 10)
+    let cases: [(String, MethodError, (inout MethodOptions) -> Void)] = [
+      ("magnitude", .survivorBits(5), { $0.bits = 5 }),
+      ("magnitude", .survivorGroups(24), { ($0.bits, $0.groupSize) = (4, 24) }),
+      (
+        "sparsegpt", .patternAcrossGroups(3, groupSize: 16),
+        { ($0.bits, $0.groupSize, $0.sparsity) = (4, 16, .pattern(zeros: 1, of: 3)) }
+      ),
+      ("obc", .patternless(method: "obc"), { $0.sparsity = .pattern(zeros: 2, of: 4) }),
+    ]
+    for (name, error, change) in cases {
+      #expect(throws: error) { try inputs.run(name, change) }
+    }
+    for text in ["1", "-0.1", "nan", "4:4", "5:4", "2:", "2:4:8", "x", "2:1000"] {
+      #expect(Sparsity(text) == nil, "\(text)")
+    }
+  }
+
+  struct WrongStorage: Error {}
+}
