@@ -72,9 +72,9 @@ PEERS = [
 
 # The same method in the same storage: ours, and the peers' rows that it answers.
 SAME = [
-    (f"Pith, GPTQ, min-max range, {bits} bits", [{"method": "gptq", "bits": bits, "group-size": 64, "range-search": "minmax"}],
+    (f"Pith, GPTQ, {ranges}{bits} bits", [{"method": "gptq", "bits": bits, "group-size": 64, **options}],
      [f"llm-compressor, GPTQ, {bits} bits", f"GPTQModel, GPTQ, {bits} bits"])
-    for bits in (4, 3)
+    for bits in (4, 3) for ranges, options in (("", {}), ("min-max range, ", {"range-search": "minmax"}))
 ]
 
 # Widths and groups, by size; between two of them the roles below have the larger, as far as the size allows.
@@ -205,15 +205,19 @@ class Comparison:
                                    "versions": versions})
 
     def llama_cpp_quantize(self, output, kind):
-        """(seconds, peak) of the importance matrix and the quantization together, from a float32 GGUF that is made once."""
-        source, matrix = self.cache / "float.gguf", output.with_name("imatrix.gguf")
+        """(seconds, peak) of the importance matrix and the quantization together; the matrix, and the float32 GGUF that both
+        read, are made once."""
+        source, matrix = self.cache / "float.gguf", self.cache / "imatrix.gguf"
         if not source.exists():
             unfinished = source.with_suffix(".unfinished")
             measured([self.llama("llama-quantize"), "--allow-requantize", self.model, unfinished, "F32", self.threads], self.log)
             unfinished.rename(source)
-        first, peak, _ = measured(
-            [self.llama("llama-imatrix"), "-m", source, "-f", self.calibration.with_suffix(".txt"), "-o", matrix, "-c", LENGTH,
-             "-t", self.threads, "--no-ppl"], self.log)
+        if not matrix.with_suffix(".json").exists():
+            took = measured(
+                [self.llama("llama-imatrix"), "-m", source, "-f", self.calibration.with_suffix(".txt"), "-o", matrix, "-c",
+                 LENGTH, "-t", self.threads, "--no-ppl"], self.log)
+            matrix.with_suffix(".json").write_text(json.dumps(took[:2]))
+        first, peak = json.loads(matrix.with_suffix(".json").read_text())
         second, other, _ = measured(
             [self.llama("llama-quantize"), "--imatrix", matrix, "--token-embedding-type", "f32", source, output, kind,
              self.threads], self.log)
