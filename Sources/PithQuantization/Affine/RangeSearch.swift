@@ -23,42 +23,55 @@ public enum RangeSearch: String, Sendable, CaseIterable {
   func best(for weights: UnsafeBufferPointer<Float>, grid: (_ share: Float) -> AffineGrid) -> AffineGrid {
     var best = grid(1)
     guard self != .minMax, best.scale.isFinite else { return best }
-    var least = error(of: weights, on: best)
+    var least = errors(of: weights, on: best).all
     for share in RangeSearch.shares.dropFirst() {
       let candidate = grid(share)
-      let error = error(of: weights, on: candidate)
-      if error < least { (best, least) = (candidate, error) }
+      let error = errors(of: weights, on: candidate)
+      if error.all < least { (best, least) = (candidate, error.all) }
+      // What is clipped only grows from here on; twice, since grids round the ends of their range.
+      if error.clipped > 2 * least { break }
     }
     return best
   }
 
   /// Σ|w − ŵ|^p of weights rounded to a grid.
   func error(of weights: UnsafeBufferPointer<Float>, on grid: AffineGrid) -> Float {
+    errors(of: weights, on: grid).all
+  }
+
+  /// Σ|w − ŵ|^p of weights rounded to a grid, and Σ(w − ŵ)² of weights only cut to its range (0 for other p).
+  private func errors(
+    of weights: UnsafeBufferPointer<Float>, on grid: AffineGrid
+  ) -> (all: Float, clipped: Float) {
     let whole = weights.count & ~7
-    var sums = SIMD8<Float>.zero
+    var (sums, beyond) = (SIMD8<Float>.zero, SIMD8<Float>.zero)
     let source = UnsafeRawBufferPointer(weights)
     for start in stride(from: 0, to: whole, by: 8) {
-      sums += powers(of: source.loadUnaligned(fromByteOffset: start * 4, as: SIMD8<Float>.self), on: grid)
+      add(source.loadUnaligned(fromByteOffset: start * 4, as: SIMD8<Float>.self), grid, &sums, &beyond)
     }
     if whole < weights.count {
       // Zeros lie on every grid, so padding adds no error.
       var rest = SIMD8<Float>.zero
       for index in whole..<weights.count { rest[index - whole] = weights[index] }
-      sums += powers(of: rest, on: grid)
+      add(rest, grid, &sums, &beyond)
     }
-    let unit = SIMD8<Float>(repeating: grid.scale * grid.scale)
-    return sums.sum() * (self == .power24 ? RangeSearch.power12(unit)[0] : unit[0])
+    let unit = grid.scale * grid.scale
+    guard self == .power24 else { return (sums.sum() * unit, beyond.sum() * unit) }
+    return (sums.sum() * RangeSearch.power12(SIMD8(repeating: unit))[0], 0)
   }
 
-  /// |w − ŵ|^p of eight weights, in units of the grid's step.
+  /// Adds |w − ŵ|^p of eight weights, in units of the grid's step, and the squares of what is cut off.
   @inline(__always)
-  private func powers(of weights: SIMD8<Float>, on grid: AffineGrid) -> SIMD8<Float> {
+  private func add(
+    _ weights: SIMD8<Float>, _ grid: AffineGrid, _ sums: inout SIMD8<Float>, _ beyond: inout SIMD8<Float>
+  ) {
     let position = weights * (1 / grid.scale) + grid.zero
     var inside = position.replacing(with: grid.highest, where: position .> grid.highest)
     inside.replace(with: grid.lowest, where: position .< grid.lowest)
     // Adding 1.5 · 2^23 and taking it off again rounds to a whole number.
     let error = position - ((inside + 0x1.8p23) - 0x1.8p23)
-    return self == .power24 ? RangeSearch.power12(error * error) : error * error
+    sums += self == .power24 ? RangeSearch.power12(error * error) : error * error
+    beyond += (position - inside) * (position - inside)
   }
 
   /// a^1.2 of values ≥ 0, to a relative 10⁻⁶ from 10⁻²³ on: a · (a · r⁴) with r = a^(−1/5) by Newton's method.

@@ -1,0 +1,154 @@
+"""What the studies of compression share: a model goes through many recipes, and a page shows the figures.
+
+SmolLM2-135M-Instruct, calibrated with 128 windows of 512 tokens of DATA/wikitext2/calibration.txt (WikiText-2's validation text) and
+measured on 40 of its test text. Whatever is done is kept in a folder of its own in $PITH_CACHE, so a study goes on where it was stopped;
+its page shows what has been measured so far. Sizes, qualities and processor seconds do not depend on what else runs; speeds
+do, and are measured at the end: close other programs then.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+
+from demo import fetch
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def step(method, **options):
+    return {"method": method, **{key.replace("_", "-"): value for key, value in options.items()}}
+
+
+def say(text):
+    print(f"study: {text}", file=sys.stderr, flush=True)
+
+
+class Study:
+    """One study: `sections` are titles with rows, each a name and steps, or arguments that stand in their place."""
+
+    def __init__(self, name, page, sections, pith, data):
+        self.name, self.page, self.sections = name, ROOT / page, sections
+        self.pith = str(pathlib.Path(pith).resolve())
+        cache = pathlib.Path(os.environ.get("PITH_CACHE", pathlib.Path.home() / ".cache/pith"))
+        self.cache = cache / name
+        self.cache.mkdir(parents=True, exist_ok=True)
+        self.model = fetch(cache)
+        self.calibration, self.text = data / "wikitext2/calibration.txt", data / "wikitext2/test.txt"
+        for path in (self.calibration, self.text):
+            if not path.exists():
+                raise SystemExit(f"study: {path}: no such file; name a folder with WikiText-2 in DATA")
+
+    def run(self, *arguments):
+        result = subprocess.run([self.pith, *map(str, arguments)], stdout=subprocess.PIPE, check=True)
+        return json.loads(result.stdout)
+
+    def path(self, section, name):
+        letters = "".join(c if c.isalnum() else "-" for c in f"{section} {name}".lower())
+        return self.cache / f"{letters}.json"
+
+    def quality(self, model):
+        return self.run(
+            "evaluate", model, "--text", self.text, "--window", 512, "--max-windows", 40, "--against", self.model, "--json")
+
+    def original(self):
+        path = self.path("original", "")
+        if not path.exists():
+            say("the original")
+            path.write_text(json.dumps(self.quality(self.model)))
+        return json.loads(path.read_text())
+
+    def row(self, section, name, steps):
+        """Compresses and measures the quality; the output is kept until its speed is measured."""
+        path = self.path(section, name)
+        if path.exists():
+            return
+        say(f"{section}: {name}")
+        recipe = self.cache / "recipe.yaml"
+        if isinstance(steps[0], dict):
+            # YAML contains JSON.
+            recipe.write_text(json.dumps({"steps": steps}))
+            steps = ["--recipe", recipe]
+        output = path.with_suffix("")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        card = self.run(
+            "compress", self.model, "-o", output, *steps, "--calibration", self.calibration, "--skip-measuring", "--force",
+            "--json")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        row = {"seconds": seconds, "peak_memory_bytes": card["peak_memory_bytes"], "notes": card["matrices_with_notes"]}
+        path.write_text(json.dumps({**self.quality(output), **row}))
+
+    def speed(self, path, model):
+        """Measures the speed of what has none yet, and lets go of the output."""
+        row = json.loads(path.read_text())
+        if "decode_tokens_per_second" not in row and model.exists():
+            say(f"speed of {path.stem}")
+            path.write_text(json.dumps({**row, **self.run("bench", model, "--json")}))
+            if model != self.model:
+                shutil.rmtree(model)
+
+    def speeds(self):
+        self.speed(self.path("original", ""), self.model)
+        for section, rows in self.sections:
+            for name, _ in rows:
+                if (path := self.path(section, name)).exists():
+                    self.speed(path, path.with_suffix(""))
+
+    def results(self):
+        for section, rows in self.sections:
+            found = [(name, json.loads(self.path(section, name).read_text()))
+                     for name, _ in rows if self.path(section, name).exists()]
+            if found:
+                yield section, found
+
+
+def line(name, row):
+    def number(key, digits, factor=1.0):
+        return f"{row[key] * factor:.{digits}f}" if key in row and row[key] is not None else ""
+    cells = [
+        name, number("bits_per_weight", 3), number("size_bytes", 1, 1e-6), number("perplexity", 2),
+        number("kl_divergence", 4), number("top1_agreement", 1, 100), number("seconds", 0),
+        number("peak_memory_bytes", 0, 1e-6) if "seconds" in row else "", number("prefill_tokens_per_second", 0),
+        number("decode_tokens_per_second", 0)]
+    return "| " + " | ".join(cells) + " |"
+
+
+HEADER = ("| method | bits per weight | MB | perplexity | KL | top-1 % | CPU seconds | peak MB | prefill tokens/s | decode tokens/s |\n"
+          "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+
+
+def write(study):
+    page = study.page.read_text()
+    begin, end = "<!-- tables: written by the study -->\n", "<!-- end of tables -->\n"
+    parts = [HEADER, line("as it came (GGUF, Q4_1)", study.original())]
+    text = "\n".join(parts) + "\n"
+    for section, rows in study.results():
+        text += f"\n## {section}\n\n{HEADER}\n" + "\n".join(line(name, row) for name, row in rows) + "\n"
+    before, rest = page.split(begin)
+    study.page.write_text(before + begin + "\n" + text + "\n" + end + rest.split(end)[1])
+
+
+def main(name, page, sections, description, finish=lambda study: None):
+    """Measures what is not measured yet and writes the page; `finish` may add to it."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--pith", default=ROOT / ".build/release/pith")
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder with wikitext2/calibration.txt and test.txt")
+    parser.add_argument("--only", default="", help="measure only rows whose section and name contain this")
+    parser.add_argument("--no-speeds", action="store_true", help="measure speeds another time, when nothing else runs")
+    arguments = parser.parse_args()
+    study = Study(name, page, sections, arguments.pith, arguments.data)
+    study.original()
+    for section, rows in sections:
+        for row, steps in rows:
+            if arguments.only in f"{section}: {row}":
+                study.row(section, row, steps)
+                write(study)
+    if not arguments.no_speeds:
+        study.speeds()
+    write(study)
+    finish(study)
