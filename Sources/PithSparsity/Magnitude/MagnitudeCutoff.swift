@@ -40,12 +40,12 @@ package struct MagnitudeCutoff {
 
   /// The cutoff; below every magnitude if no weight is to go.
   package var value: Float {
-    guard var (bits, rank) = found, rank > 0 else { return -1 }
+    guard let (bits, atOrBelow) = found, atOrBelow > 0 else { return -1 }
+    var rank = atOrBelow
     for (low, count) in lower.enumerated() {
       if rank <= count { return Float(bitPattern: bits << 16 | UInt32(low)) }
       rank -= count
     }
-    bits += 1
-    return Float(bitPattern: bits << 16)
+    preconditionFailure("the weights of the second look are not those of the first")
   }
 }
