@@ -1,19 +1,21 @@
 """What the studies of compression share: a model goes through many recipes, and a page shows the figures.
 
-SmolLM2-135M-Instruct, calibrated with 128 windows of 512 tokens of DATA/wikitext2/calibration.txt (WikiText-2's validation text) and
+SmolLM2-135M-Instruct, calibrated with 32 windows of 512 tokens of DATA/wikitext2/calibration.txt (WikiText-2's validation text) and
 measured on 40 of its test text. Whatever is done is kept in a folder of its own in $PITH_CACHE, so a study goes on where it was stopped;
-its page shows what has been measured so far. Sizes, qualities and processor seconds do not depend on what else runs; speeds
-do, and are measured at the end: close other programs then.
+its page shows what has been measured so far. As many rows are measured at once as there are cores, each with one thread: sizes,
+qualities and processor seconds do not depend on what else runs. Speeds do, and are measured one by one at the end: close
+other programs then.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from demo import fetch
 
@@ -44,16 +46,23 @@ class Study:
                 raise SystemExit(f"study: {path}: no such file; name a folder with WikiText-2 in DATA")
 
     def run(self, *arguments):
-        result = subprocess.run([self.pith, *map(str, arguments)], stdout=subprocess.PIPE, check=True)
-        return json.loads(result.stdout)
+        """What the program prints as JSON, and how many processor seconds it took."""
+        process = subprocess.Popen([self.pith, *map(str, arguments)], stdout=subprocess.PIPE)
+        text = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise subprocess.CalledProcessError(process.returncode, process.args)
+        return json.loads(text), usage.ru_utime + usage.ru_stime
 
     def path(self, section, name):
         letters = "".join(c if c.isalnum() else "-" for c in f"{section} {name}".lower())
         return self.cache / f"{letters}.json"
 
-    def quality(self, model):
+    def quality(self, model, *arguments):
         return self.run(
-            "evaluate", model, "--text", self.text, "--window", 512, "--max-windows", 40, "--against", self.model, "--json")
+            "evaluate", model, "--text", self.text, "--window", 512, "--max-windows", 40, "--against", self.model,
+            "--keep-reference", self.cache / "reference.safetensors", "--json", *arguments)[0]
 
     def original(self):
         path = self.path("original", "")
@@ -68,27 +77,24 @@ class Study:
         if path.exists():
             return
         say(f"{section}: {name}")
-        recipe = self.cache / "recipe.yaml"
+        recipe = path.with_suffix(".yaml")
         if isinstance(steps[0], dict):
             # YAML contains JSON.
             recipe.write_text(json.dumps({"steps": steps}))
             steps = ["--recipe", recipe]
         output = path.with_suffix("")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        card = self.run(
-            "compress", self.model, "-o", output, *steps, "--calibration", self.calibration, "--skip-measuring", "--force",
-            "--json")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        card, seconds = self.run(
+            "compress", self.model, "-o", output, *steps, "--calibration", self.calibration, "--calibration-tokens", 32 * 512,
+            "--threads", 1, "--skip-measuring", "--force", "--json")
         row = {"seconds": seconds, "peak_memory_bytes": card["peak_memory_bytes"], "notes": card["matrices_with_notes"]}
-        path.write_text(json.dumps({**self.quality(output), **row}))
+        path.write_text(json.dumps({**self.quality(output, "--threads", 1), **row}))
 
     def speed(self, path, model):
         """Measures the speed of what has none yet, and lets go of the output."""
         row = json.loads(path.read_text())
         if "decode_tokens_per_second" not in row and model.exists():
             say(f"speed of {path.stem}")
-            path.write_text(json.dumps({**row, **self.run("bench", model, "--json")}))
+            path.write_text(json.dumps({**row, **self.run("bench", model, "--json")[0]}))
             if model != self.model:
                 shutil.rmtree(model)
 
@@ -143,11 +149,18 @@ def main(name, page, sections, description, finish=lambda study: None):
     arguments = parser.parse_args()
     study = Study(name, page, sections, arguments.pith, arguments.data)
     study.original()
-    for section, rows in sections:
-        for row, steps in rows:
-            if arguments.only in f"{section}: {row}":
-                study.row(section, row, steps)
-                write(study)
+    writing = threading.Lock()
+
+    def measure(section, row, steps):
+        study.row(section, row, steps)
+        with writing:
+            write(study)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        measured = [pool.submit(measure, section, row, steps) for section, rows in sections for row, steps in rows
+                    if arguments.only in f"{section}: {row}"]
+        for row in measured:
+            row.result()
     if not arguments.no_speeds:
         study.speeds()
     write(study)

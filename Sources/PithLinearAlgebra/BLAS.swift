@@ -46,6 +46,16 @@ enum BLAS {
     return Int(info)
   }
 
+  /// A·X = B for the columns of B, in its place, from the lower triangle that `dpotrf` left.
+  static func dpotrs(
+    _ n: Int, _ count: Int, _ a: UnsafePointer<Double>, _ b: UnsafeMutablePointer<Double>
+  ) {
+    _ = isSingleThreaded
+    var (uplo, n, count, info) = (letter("L"), Int32(n), Int32(count), Int32(0))
+    var (lda, ldb) = (n, n)
+    dpotrs_(&uplo, &n, &count, a, &lda, b, &ldb, &info)
+  }
+
   /// The inverse of an upper triangle in its place; the column of a 0 on the diagonal (from 1), or 0.
   static func dtrtri(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
     _ = isSingleThreaded

@@ -79,4 +79,13 @@ public struct CholeskyFactor: Sendable {
     }
     return SymmetricMatrix(size: size, values: inverse)
   }
+
+  /// Solves A·x = b for several b, which lie one after the other; so do the x.
+  public func solve(_ b: [Double]) -> [Double] {
+    guard size > 0, !b.isEmpty else { return b }
+    precondition(b.count % size == 0, "\(b.count) values for b of \(size)")
+    var x = b
+    BLAS.dpotrs(size, b.count / size, values, &x)
+    return x
+  }
 }

@@ -85,11 +85,22 @@ public struct Encoder: Sendable {
 
   /// The states after the last layer: one row per token of the batch.
   public func states<O: Operations>(_ batch: Batch, _ run: inout O) -> O.Value {
+    advance(embedded(batch, &run), through: layers.indices, &run)
+  }
+
+  /// What the first layer reads.
+  public func embedded<O: Operations>(_ batch: Batch, _ run: inout O) -> O.Value {
     var x = run.embed(batch.tokens, from: embedding, scale: 1)
     if let segments { x = run.add(x, run.embed(batch.segments, from: segments, scale: 1)) }
     x = run.add(x, run.embed(batch.positions.map(Int32.init), from: positions, scale: 1))
-    x = run.normalize(x, embeddingNorm)
-    for (index, layer) in layers.enumerated() {
+    return run.normalize(x, embeddingNorm)
+  }
+
+  /// The states after some layers, from those before them.
+  public func advance<O: Operations>(_ x: O.Value, through range: Range<Int>, _ run: inout O) -> O.Value {
+    var x = x
+    for index in range {
+      let layer = layers[index]
       let projected = run.project(x, [layer.query, layer.key, layer.value])
       let dimension = configuration.width / configuration.heads
       let mixed = run.attend(

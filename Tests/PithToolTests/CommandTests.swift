@@ -136,6 +136,26 @@ struct CommandTests {
     #expect(quality["top1_agreement"]!.double! == 1)
   }
 
+  @Test func aReferenceThatWasKeptIsReadAgain() throws {
+    let folder = try TemporaryFolder()
+    let text = try folder.write("text.txt", String(repeating: "Some words and more. ", count: 20))
+    let (small, states) = (folder.path + "/small", folder.path + "/reference")
+    #expect(try CommandRun("compress", tinyModel, "-o", small, "--bits", "2", "--group-size", "8").code == 0)
+    let measure = { (more: [String]) in
+      try CommandRun(["evaluate", small, "--text", text, "--against", tinyModel, "--json"] + more)
+    }
+    let windows = ["--window", "16"]
+    let plain = try measure(windows).json["kl_divergence"]!.double!
+    for _ in 0..<2 {
+      let kept = try measure(windows + ["--keep-reference", states])
+      #expect(try kept.json["kl_divergence"]!.double! == plain)
+    }
+    let other = try measure(["--window", "8", "--keep-reference", states])
+    #expect(other.code == 65)
+    #expect(other.talk.contains("another model, text or window"))
+    #expect(try measure(["--keep-reference", text]).code == 65)
+  }
+
   /// On a machine without a set, the best one that is there runs in its place.
   @Test(arguments: ["scalar", "avx2", "avx512", "neon"])
   func everyInstructionSetMeasuresTheSame(_ instructions: String) throws {

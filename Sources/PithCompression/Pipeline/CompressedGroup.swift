@@ -10,6 +10,9 @@ struct CompressedGroup {
   /// What the norm before them is multiplied by.
   var inputScale: [Float]?
 
+  /// The inputs of the last matrix that stay, where structured pruning dropped the others.
+  var inputs: [Int]?
+
   /// One report per matrix.
   var reports: [MatrixReport] = []
 }
@@ -39,6 +42,7 @@ extension CompressedGroup {
   var remarks: JSONValue {
     [
       "input_scale": inputScale.map { .array($0.map { .double(Double($0)) }) } ?? .null,
+      "inputs": inputs.map { .array($0.map { .int($0) }) } ?? .null,
       "reports": .array(reports.map(\.json)),
     ]
   }
@@ -47,6 +51,7 @@ extension CompressedGroup {
   init(matrices: [(name: String, matrix: StoredMatrix)], remarks: JSON) {
     self.matrices = matrices
     inputScale = remarks["input_scale"]?.array.map { $0.map { Float($0.double ?? 1) } }
+    inputs = remarks["inputs"]?.array.map { $0.compactMap(\.int) }
     reports = remarks["reports"]?.array.map { $0.map(MatrixReport.init) } ?? []
   }
 }

@@ -1,4 +1,6 @@
+import Foundation
 import PithCheckpoints
+import PithJSON
 import PithModels
 import PithQuantization
 import PithTensors
@@ -54,8 +56,9 @@ public struct Compression: Sendable {
   public init(_ recipe: Recipe, calibration: Calibration? = nil, memory: Int = defaultMemory)
     throws(RecipeError)
   {
-    if calibration == nil, let step = recipe.steps.first(where: \.needsCalibration) {
-      throw .needsCalibration(step.method.name)
+    if calibration == nil {
+      if recipe.drop?.needsCalibration == true { throw .needsCalibration("Choosing what to drop") }
+      if let step = recipe.steps.first(where: \.needsCalibration) { throw .needsCalibration(step.method.name) }
     }
     if let calibration, calibration.tokens == 0 { throw .emptyCalibration(source: calibration.source) }
     self.recipe = recipe
@@ -78,23 +81,26 @@ public struct Compression: Sendable {
     progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> ReportCard {
     try Self.preflight(recipe, source, to: output, settings, on: pool)
-    let model = try source.model()
-    let contents = ModelContents(model)
-    var plan = try Plan(recipe, for: contents)
-    plan.findCutoffs(contents, on: pool)
-    let job = Job(source, contents, recipe, calibration)
+    let original = try source.model()
+    let job = Job(source, ModelContents(original), recipe, calibration)
     let workspace = try Workspace(
       output, job: job.key, resumes: settings.resumes, overwrite: settings.overwrite)
-    let run = CompressionRun(
-      model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
-      progress: progress)
     do {
       let clock = ContinuousClock()
       let start = clock.now
+      let pruned = try prune(source, original, in: workspace, job, on: pool, progress: progress)
+      let model = try pruned?.model() ?? original
+      let contents = ModelContents(model)
+      var plan = try Plan(recipe, for: contents)
+      plan.findCutoffs(contents, on: pool)
+      let run = CompressionRun(
+        model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
+        progress: progress)
       try run.compressAll(calibration, memory: memory)
       let seconds = (clock.now - start) / .seconds(1)
-      let card = ReportCard(job: job, reports: run.reports, seconds: seconds, threads: pool.threads)
-      return try finish(run, source, original: model, card, settings)
+      let card = ReportCard(
+        job: job, reports: run.reports, pruning: try pruned?.pruningReport(), seconds: seconds, threads: pool.threads)
+      return try finish(run, pruned ?? source, original: original, card, settings)
     } catch let error as CompressionError {
       // The same would happen again: what is done so far is of no use.
       workspace.finish()
@@ -104,6 +110,20 @@ public struct Compression: Sendable {
     }
   }
 
+  /// Cuts out what goes whole, unless that is done, and returns what is left; nil if nothing goes.
+  private func prune(
+    _ source: Checkpoint, _ model: Model, in workspace: Workspace, _ job: Job, on pool: ThreadPool,
+    progress: @escaping (_ done: Int, _ total: Int) -> Void
+  ) throws -> Checkpoint? {
+    guard let drop = recipe.drop else { return nil }
+    let folder = workspace.prunedModel()
+    if !FileManager.default.fileExists(atPath: folder) {
+      try StructuredPruner(pruning: drop, calibration: calibration, memory: memory, pool: pool)
+        .run(source, model, to: folder, job: job.key, progress: progress)
+    }
+    return try Checkpoint(path: folder)
+  }
+
   /// Puts the output together, measures it, and gives it its place.
   private func finish(
     _ run: CompressionRun, _ source: Checkpoint, original: Model, _ card: ReportCard, _ settings: Settings
@@ -111,9 +131,10 @@ public struct Compression: Sendable {
     var card = card
     let pool = run.compressor.pool
     let folder = try run.workspace.stage()
-    let matrices = ModelContents(original).maps.map { ($0, run.compressed[$0] ?? $1.weight) }
+    let contents = ModelContents(run.model)
+    let matrices = contents.maps.map { ($0, run.compressed[$0] ?? $1.weight) }
     let files = try folder.writeCheckpoint(
-      matrices: matrices, vectors: ModelContents(run.model).vectors,
+      matrices: matrices, vectors: contents.vectors,
       configuration: try source.huggingFaceConfiguration(), files: try source.companionFiles())
     try card.measure(
       folder.path(of: ""), against: original, calibration, on: pool, quality: settings.measures)
@@ -124,5 +145,12 @@ public struct Compression: Sendable {
     }
     run.workspace.finish()
     return card
+  }
+}
+
+extension Checkpoint {
+  /// What structured pruning says of the checkpoint that it made.
+  fileprivate func pruningReport() throws(CheckpointError) -> JSONValue? {
+    try json(StructuredPruner.file).map(JSONValue.init)
   }
 }

@@ -19,7 +19,6 @@ final class CompressionRun {
   private var seen = 0
   /// Compressed matrices whose pages are in memory.
   private var resident: [(layer: Int?, matrix: StoredMatrix)] = []
-  private var failure: (any Error)?
 
   init(
     model: Model, plan: Plan, workspace: Workspace, compressor: GroupCompressor,
@@ -35,33 +34,13 @@ final class CompressionRun {
   /// Compresses everything that the plan says.
   func compressAll(_ calibration: Calibration?, memory: Int) throws {
     if let calibration, plan.entries.contains(where: \.needsCalibration) {
-      try observe(calibration, memory: memory)
+      // The model is compressed under the feet of the tokens.
+      let budget = RowBudget(bytes: memory, folder: workspace.parent)
+      try model.observe(calibration, budget: budget, on: compressor.pool) { try self.group($0, $1) }
     }
     for map in model.maps where compressed[plan[map.place].name] == nil && plan[map.place].quantizer != nil {
       _ = try group([map], nil)
     }
-  }
-
-  /// Sends the calibration tokens through the model, which is compressed under their feet.
-  private func observe(_ calibration: Calibration, memory: Int) throws {
-    let batch = Batch(calibration.sequences.enumerated().map { (sequence: $0, position: 0, tokens: $1) })
-    let budget = RowBudget(bytes: memory, folder: workspace.parent)
-    let observer = { (maps: [Linear], input: Observation.Input) -> Observation.Replacement? in
-      do { return try self.group(maps, input) } catch {
-        self.failure = error
-        return nil
-      }
-    }
-    switch model {
-    case .decoder(let decoder):
-      var run = Observation(
-        batch, decoder.configuration, budget: budget, pool: compressor.pool, observer: observer)
-      _ = decoder.states(batch.tokens, &run)
-    case .encoder(let encoder):
-      var run = Observation(batch, nil, budget: budget, pool: compressor.pool, observer: observer)
-      _ = encoder.states(batch, &run)
-    }
-    if let failure { throw failure }
   }
 
   /// Compresses maps that share an input, unless they are done already.

@@ -21,14 +21,19 @@ extension Compression {
       try refuseToReplace(source, output)
       try Workspace.check(output, resumes: settings.resumes, overwrite: settings.overwrite)
     }
-    let contents = ModelContents(try source.model())
+    let model = try source.model()
+    let contents = ModelContents(model)
     if !settings.overwrite, let (name, map) = contents.maps.first(where: { $0.map.weight.isPithPacked }) {
       throw CheckpointError.badData(
         path: source.path, fault: "the model is already compressed ('\(name)' is \(map.weight.summary))",
         mend: "compress the original, or pass --force to compress what its weights decode to")
     }
-    let plan = try recipe.map { recipe throws(RecipeError) in try Plan(recipe, for: contents) }
-    for (name, map) in contents.maps where plan.map({ $0[map.place].quantizer != nil }) ?? true {
+    let plan = try recipe.map { recipe throws(RecipeError) in
+      try Plan(recipe, for: ModelContents(recipe.outline(model)))
+    }
+    // What is to be cut out of a model, all of it says.
+    let all = recipe.map { $0.drop != nil } ?? true
+    for (name, map) in contents.maps where all || plan.map({ $0[map.place].quantizer != nil }) ?? true {
       try map.weight.checkFinite(name, on: pool)
     }
   }

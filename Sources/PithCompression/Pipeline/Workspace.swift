@@ -88,7 +88,9 @@ final class Workspace {
   private static let leave = "replaces"
 
   private static func doneFiles(_ folder: String) -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(suffix) }
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+      $0.hasSuffix(suffix) || $0 == pruned || $0 == ".\(pruned).partial"
+    }
   }
 
   private static func cannotWrite(_ output: String) -> CheckpointError {
@@ -100,7 +102,7 @@ final class Workspace {
   private static func unfinished(_ output: String, _ count: Int) -> CheckpointError {
     .cannotCreate(
       path: output,
-      fault: "unfinished work on it lies beside it (\(count) groups of matrices are done)",
+      fault: "unfinished work on it lies beside it (\(count) parts are done)",
       mend: "pass --resume to go on with it, or --force to begin anew")
   }
 
@@ -182,6 +184,14 @@ final class Workspace {
   /// - Throws: `CheckpointError` if it cannot be made.
   func stage() throws(CheckpointError) -> StagedFolder {
     try StagedFolder(output, filledAt: folder + "/output", overwrite: overwrite)
+  }
+
+  private static let pruned = "pruned"
+
+  /// Where the model lies once what goes whole is cut out of it; from now on the work outlives this run.
+  func prunedModel() -> String {
+    isKept = true
+    return folder + "/" + Self.pruned
   }
 
   /// The output is in its place: nothing else need be kept.

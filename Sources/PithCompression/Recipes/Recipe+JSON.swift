@@ -4,10 +4,9 @@ import PithQuantization
 extension Recipe {
   /// The recipe in full, every option said: what report cards and unfinished work record.
   public var json: JSONValue {
-    [
-      "embedding-bits": .int(embeddingBits ?? 0),
-      "steps": .array(steps.map(\.json)),
-    ]
+    var json: JSONValue = ["embedding-bits": .int(embeddingBits ?? 0), "steps": .array(steps.map(\.json))]
+    if let drop { json["drop"] = drop.json }
+    return json
   }
 }
 

@@ -14,6 +14,7 @@ extension Recipe {
     guard let mapping = root?.mapping else { throw .syntax("it must be a mapping with the key 'steps'.") }
     var steps: [Step] = []
     var embeddingBits: Int? = 8
+    var drop: StructuredPruning?
     for (key, value) in mapping {
       switch key.string {
       case "steps":
@@ -22,14 +23,42 @@ extension Recipe {
       case "embedding-bits":
         guard let bits = value.int else { throw .syntax("'embedding-bits' must be a whole number.") }
         embeddingBits = bits == 0 ? nil : bits
+      case "drop": drop = try Self.drop(value)
       default:
-        throw .syntax("'\(key.string ?? "?")' is no key of a recipe: use 'steps' and 'embedding-bits'.")
+        throw .syntax("'\(key.string ?? "?")' is no key of a recipe: use 'drop', 'steps' and 'embedding-bits'.")
       }
     }
-    guard mapping["steps"] != nil || mapping["embedding-bits"] != nil else {
+    guard ["steps", "embedding-bits", "drop"].contains(where: { mapping[$0] != nil }) else {
       throw .syntax("it has no 'steps': give it at least one with a method.")
     }
-    try self.init(steps: steps, embeddingBits: embeddingBits)
+    // What is only cut stays as it is otherwise.
+    if steps.isEmpty, mapping["embedding-bits"] == nil { embeddingBits = drop == nil ? 8 : nil }
+    try self.init(drop: drop, steps: steps, embeddingBits: embeddingBits)
+  }
+
+  private static func drop(_ node: Node) throws(RecipeError) -> StructuredPruning {
+    guard let mapping = node.mapping else {
+      throw .syntax("'drop' must be a mapping with 'layers', 'heads', 'neurons' or 'score'.")
+    }
+    var (layers, heads, neurons, score) = (0, 0.0, 0.0, StructuredPruning.Score.secondOrder)
+    for (key, value) in mapping {
+      switch key.string {
+      case "layers":
+        guard let count = value.int else { throw .syntax("'layers' to drop must be a whole number.") }
+        layers = count
+      case "heads", "neurons":
+        guard let share = value.float else { throw .syntax("'\(key.string!)' to drop must be a share.") }
+        if key.string == "heads" { heads = share } else { neurons = share }
+      case "score":
+        guard let known = StructuredPruning.Score(rawValue: value.string ?? "") else {
+          throw .syntax("'\(value.string ?? "?")' is no score: choose second-order or magnitude.")
+        }
+        score = known
+      default:
+        throw .syntax("'\(key.string ?? "?")' is no key of 'drop': use layers, heads, neurons, score.")
+      }
+    }
+    return try StructuredPruning(layers: layers, heads: heads, neurons: neurons, score: score)
   }
 
   private static func step(_ node: Node, _ index: Int) throws(RecipeError) -> Step {

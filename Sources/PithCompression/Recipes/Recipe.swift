@@ -16,7 +16,7 @@ import PithSparsity
 ///           layers: {roles: [gate, up, down], indices: 2-27}
 ///       """)
 ///
-/// A step either prepares the inputs of matrices (`awq`, `smoothquant`, `rotate`) or quantizes. A matrix goes through
+/// What `drop` names is cut out first; layers are then counted anew. A step either prepares the inputs of matrices (`awq`, `smoothquant`, `rotate`) or quantizes. A matrix goes through
 /// all preparing steps that match it, in order, and then through the last quantizing step that matches it.
 public struct Recipe: Sendable {
   /// One method with options, and where it applies.
@@ -46,6 +46,9 @@ public struct Recipe: Sendable {
     case transform(InputTransformMethod)
   }
 
+  /// What is cut out before the steps; nil for nothing.
+  public let drop: StructuredPruning?
+
   /// The steps, in order.
   public let steps: [Step]
 
@@ -56,8 +59,8 @@ public struct Recipe: Sendable {
   /// A recipe, checked before anything is read. A quantizer is added after preparing steps that none follows.
   ///
   /// - Throws: `RecipeError` that names the step and the option at fault.
-  public init(steps: [Step], embeddingBits: Int? = 8) throws(RecipeError) {
-    guard !steps.isEmpty || embeddingBits != nil else { throw .noSteps }
+  public init(drop: StructuredPruning? = nil, steps: [Step], embeddingBits: Int? = 8) throws(RecipeError) {
+    guard drop != nil || !steps.isEmpty || embeddingBits != nil else { throw .noSteps }
     if let embeddingBits, !(2...8).contains(embeddingBits) { throw .embeddingBits(embeddingBits) }
     var steps = steps
     let hasQuantizer = steps.contains { if case .quantizer = $0.method { true } else { false } }
@@ -75,12 +78,15 @@ public struct Recipe: Sendable {
         )
       }
     }
+    self.drop = drop
     self.steps = steps
     self.embeddingBits = embeddingBits
   }
 
   /// Whether some step looks at calibration text.
-  public var needsCalibration: Bool { steps.contains(where: \.needsCalibration) }
+  public var needsCalibration: Bool {
+    drop?.needsCalibration == true || steps.contains(where: \.needsCalibration)
+  }
 }
 
 extension Recipe.Step {
@@ -168,7 +174,7 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
   /// The sentence.
   public var description: String {
     switch self {
-    case .noSteps: "The recipe has no steps: give it at least one with a method."
+    case .noSteps: "The recipe has nothing to do: give it at least one step with a method."
     case .embeddingBits(let bits):
       "embedding-bits is \(bits): choose 2 to 8, or 0 to leave embeddings as they are."
     case .step(let index, let fault): "Step \(index) of the recipe: \(fault)"

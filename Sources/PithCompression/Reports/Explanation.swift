@@ -20,6 +20,8 @@ public struct Explanation: Sendable {
     public let seconds: Double
   }
 
+  /// The shape of the model as it is, and as the steps see it.
+  let before, after: ModelShape
   /// One line per matrix.
   public let lines: [Line]
   /// Bytes of the whole model.
@@ -42,7 +44,9 @@ public struct Explanation: Sendable {
     on pool: ThreadPool
   ) throws {
     let model = try source.model()
-    let contents = ModelContents(model)
+    let outline = try recipe.outline(model)
+    (before, after) = (ModelShape(model), ModelShape(outline))
+    let contents = ModelContents(outline)
     let plan = try Plan(recipe, for: contents)
     var trials: [String: Trial] = [:]
     var lines: [Line] = []
@@ -64,17 +68,22 @@ public struct Explanation: Sendable {
     bitsPerWeight = Double(layers.reduce(0) { $0 + $1.bytes }) * 8 / Double(max(weights, 1))
     bytes = lines.reduce(0) { $0 + $1.bytes } + contents.vectors.reduce(0) { $0 + $1.values.count * 4 }
     let observes = plan.entries.contains(where: \.needsCalibration)
-    seconds = lines.reduce(0) { $0 + $1.seconds } + (observes ? Self.reading(plan, tokens, pool) : 0)
+    let readings = (observes ? 1.0 : 0) + (recipe.drop?.needsCalibration == true ? 1 : 0)
+    seconds =
+      lines.reduce(0) { $0 + $1.seconds } + (readings > 0 ? readings * Self.reading(plan, tokens, pool) : 0)
     let widest = plan.entries.map { $0.rows * $0.columns }.max() ?? 0
-    let rows = observes ? min(memory, tokens * Self.floatsPerToken(plan) * 4) : 0
+    let rows = readings > 0 ? min(memory, tokens * Self.floatsPerToken(plan) * 4) : 0
     let parts =
-      observes
+      readings > 0
       ? 8 * 4096 * (layers.map { max($0.entry.rows, $0.entry.columns) }.max() ?? 0) * 4 : 0
     // H in both precisions, its factors and what a transform makes of it.
-    let observed = observes ? layers.map(\.entry.columns).max() ?? 0 : 0
+    let observed = readings > 0 ? layers.map(\.entry.columns).max() ?? 0 : 0
     peakMemory = rows + parts + 6 * observed * observed * 8 + widest * 4 * 4 + 50_000_000
     self.lines = lines
   }
+
+  /// What is cut out whole, in a few words; nil for nothing.
+  public var pruning: String? { before == after ? nil : before.change(to: after) }
 
   /// Floats that are kept for each token: the residual stream twice and the widest input of a layer.
   private static func floatsPerToken(_ plan: Plan) -> Int {

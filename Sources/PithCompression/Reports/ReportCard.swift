@@ -29,10 +29,14 @@ public struct ReportCard: Sendable {
   /// The most memory that the process had resident when all was measured, in bytes.
   public private(set) var peakMemory: Int?
 
+  /// What was cut out whole: shapes, layers, and the matrices whose inputs went; nil for nothing.
+  public let pruning: JSONValue?
+
   private let job: Job
   private let threads: Int
 
-  init(job: Job, reports: [MatrixReport], seconds: Double, threads: Int) {
+  init(job: Job, reports: [MatrixReport], pruning: JSONValue?, seconds: Double, threads: Int) {
+    self.pruning = pruning
     self.job = job
     self.threads = threads
     matrices = reports
@@ -43,6 +47,11 @@ public struct ReportCard: Sendable {
   public var perplexityIncrease: Double? {
     guard let quality, let originalPerplexity else { return nil }
     return quality.perplexity / originalPerplexity - 1
+  }
+
+  /// What was cut out whole, in a few words; nil for nothing.
+  public var cut: String? {
+    if case .string(let summary)? = pruning?["summary"] { summary } else { nil }
   }
 
   /// Matrices with numerical trouble.
@@ -74,18 +83,7 @@ public struct ReportCard: Sendable {
   private static func cosine(_ a: Encoder, _ b: Encoder, _ lines: [[Int32]], _ pool: ThreadPool) -> Double {
     let batch = Batch(lines.enumerated().map { (sequence: $0, position: 0, tokens: $1) })
     var run = Inference(batch, pool: pool)
-    let (x, y) = (a.states(batch, &run), b.states(batch, &run))
-    var sum = 0.0
-    for row in 0..<x.rows {
-      var (xy, xx, yy) = (0.0, 0.0, 0.0)
-      for (p, q) in zip(x[row: row], y[row: row]) {
-        xy += Double(p) * Double(q)
-        xx += Double(p) * Double(p)
-        yy += Double(q) * Double(q)
-      }
-      sum += xy / max((xx * yy).squareRoot(), .leastNormalMagnitude)
-    }
-    return sum / Double(max(x.rows, 1))
+    return b.states(batch, &run).meanCosine(to: a.states(batch, &run))
   }
 
   /// The card's document.
@@ -101,6 +99,7 @@ public struct ReportCard: Sendable {
     if let speed { json.add(speed) }
     if let peakMemory { json["peak_memory_bytes"] = .int(peakMemory) }
     json["seconds"] = .double(seconds)
+    if let pruning { json["pruning"] = pruning }
     json["matrices_with_notes"] = .int(troubled.count)
     json["matrices"] = .array(matrices.map(\.json))
     return json

@@ -49,13 +49,18 @@ public struct LanguageEvaluation: Sendable {
   /// Reads the windows with a model, and with a reference beside it.
   ///
   /// - Precondition: both models know all tokens of the windows, and have one vocabulary.
-  /// - Parameter progress: called after each window with how many are done.
+  /// - Parameters:
+  ///   - states: the reference's states of each window, where they are known: then it reads nothing.
+  ///   - progress: called after each window with how many are done.
   public func measure(
-    _ model: Decoder, against reference: Decoder? = nil, pool: ThreadPool, progress: (Int) -> Void = { _ in }
+    _ model: Decoder, against reference: Decoder? = nil, states: [Matrix]? = nil, pool: ThreadPool,
+    progress: (Int) -> Void = { _ in }
   ) -> LanguageQuality {
+    precondition(states.map { $0.count == windows.count } ?? true, "states of \(windows.count) windows")
     var sums = Sums()
     for (index, window) in windows.enumerated() {
-      add(window, model, reference, pool, to: &sums)
+      let reference = reference.map { Reading($0, window, states: states?[index], pool) }
+      add(window, Reading(model, window, pool), reference, pool, to: &sums)
       progress(index + 1)
     }
     let count = Double(sums.tokens)
@@ -64,6 +69,11 @@ public struct LanguageEvaluation: Sendable {
       klDivergence: reference.map { _ in sums.divergence / count },
       top1Agreement: reference.map { _ in Double(sums.agreements) / count },
       windows: windows.count, tokens: sums.tokens)
+  }
+
+  /// The states of a window after the last layer: one row per token.
+  public func states(_ window: Int, of model: Decoder, pool: ThreadPool) -> Matrix {
+    Reading(model, windows[window], pool).states
   }
 
   private struct Sums {
@@ -80,16 +90,15 @@ public struct LanguageEvaluation: Sendable {
   }
 
   private func add(
-    _ window: [Int32], _ model: Decoder, _ reference: Decoder?, _ pool: ThreadPool, to sums: inout Sums
+    _ window: [Int32], _ reading: Reading, _ reference: Reading?, _ pool: ThreadPool, to sums: inout Sums
   ) {
-    var reading = Reading(model, window, pool)
-    var referenceReading = reference.map { Reading($0, window, pool) }
+    var (reading, reference) = (reading, reference)
     let predicted = window.count - 1
-    let count = Self.rows(model)
+    let count = Self.rows(reading.model)
     for start in stride(from: 0, to: predicted, by: count) {
       let rows = start..<min(start + count, predicted)
       let next = Array(window[(rows.lowerBound + 1)...rows.upperBound])
-      for score in scores(next, reading.logits(rows), referenceReading?.logits(rows), pool) {
+      for score in scores(next, reading.logits(rows), reference?.logits(rows), pool) {
         sums.negativeLogLikelihood += Double(score.negativeLogLikelihood)
         sums.divergence += Double(score.divergence)
         sums.agreements += score.agrees ? 1 : 0
@@ -139,11 +148,11 @@ public struct LanguageEvaluation: Sendable {
     var run: Inference
     let states: Matrix
 
-    init(_ model: Decoder, _ window: [Int32], _ pool: ThreadPool) {
+    init(_ model: Decoder, _ window: [Int32], states: Matrix? = nil, _ pool: ThreadPool) {
       self.model = model
       let cache = KeyValueCache(model.configuration, capacity: window.count)
       run = Inference(Batch([(sequence: 0, position: 0, tokens: window)]), cache: cache, pool: pool)
-      states = model.states(window, &run)
+      self.states = states ?? model.states(window, &run)
     }
 
     mutating func logits(_ rows: Range<Int>) -> Matrix {

@@ -29,10 +29,12 @@ struct Compress: ParsableCommand {
         pith compress model.gguf -o small --effort some
         pith compress model.gguf -o small --target-size 60MB --calibration notes.txt
         pith compress model -o small --method gptq --bits 3 --calibration notes.txt
+        pith compress model -o small --drop-layers 4 --drop-neurons 0.25 --calibration notes.txt
         pith compress model -o small --recipe recipe.yaml --calibration self --explain
 
-      A recipe says more than one step, and where each applies:
+      A recipe says more than one step, and where each applies; what it drops is cut out first:
 
+        drop: {layers: 2, heads: 0.25, neurons: 0.1}
         embedding-bits: 8
         steps:
           - method: rotate
@@ -56,6 +58,8 @@ struct Compress: ParsableCommand {
   var recipe: String?
 
   @OptionGroup(title: "Instead of a method") var goal: GoalArguments
+
+  @OptionGroup(title: "What is cut out first") var drop: DropArguments
 
   @OptionGroup(title: "Method options") var options: MethodArguments
 
@@ -83,6 +87,11 @@ struct Compress: ParsableCommand {
     if [method != nil, recipe != nil, goal.isGiven].filter({ $0 }).count > 1 {
       throw ValidationError("Give one of --method, --recipe, and an effort or target.")
     }
+    if recipe != nil, drop.isGiven { throw ValidationError("What is dropped belongs in the recipe: use its key 'drop'.") }
+    if goal.hasTarget, drop.isGiven {
+      throw ValidationError(
+        "A target searches the model as it is: drop first, then compress what that wrote to the target.")
+    }
     if goal.isGiven, !options.isEmpty { throw ValidationError("Options of methods go with --method.") }
     if recipe != nil, !options.isEmpty { throw ValidationError("Options of methods belong in the recipe.") }
     if recipe != nil, embeddingBits != nil { throw ValidationError("embedding-bits belongs in the recipe.") }
@@ -104,7 +113,7 @@ struct Compress: ParsableCommand {
 
   func run() throws {
     let target = try goal.target
-    let recipe = try goal.effort?.recipe(embeddingBits: chosenEmbeddingBits) ?? readRecipe()
+    let recipe = try chosenRecipe()
     let source = try Checkpoint(path: model.model)
     let pool = ThreadPool(threads: model.threads ?? ThreadPool.availableCores)
     if let target {
@@ -148,6 +157,22 @@ struct Compress: ParsableCommand {
     }
   }
 
+  /// The recipe that the flags ask for.
+  private func chosenRecipe() throws -> Recipe {
+    let pruning = try drop.pruning
+    if let effort = goal.effort {
+      let recipe = try effort.recipe(embeddingBits: chosenEmbeddingBits)
+      return try Recipe(drop: pruning, steps: recipe.steps, embeddingBits: recipe.embeddingBits)
+    }
+    // What is only cut stays as it is otherwise.
+    if let pruning, method == nil, options.isEmpty {
+      return try Recipe(drop: pruning, steps: [], embeddingBits: embeddingBits == 0 ? nil : embeddingBits)
+    }
+    let recipe = try readRecipe()
+    guard let pruning else { return recipe }
+    return try Recipe(drop: pruning, steps: recipe.steps, embeddingBits: recipe.embeddingBits)
+  }
+
   /// The recipe of the file, or that of one step.
   private func readRecipe() throws -> Recipe {
     if let recipe { return try Recipe(yaml: try readText(recipe, for: "--recipe")) }
@@ -174,7 +199,7 @@ struct Compress: ParsableCommand {
     for matrix in card.troubled { for note in matrix.notes { Output.say("note: \(matrix.name): \(note)") } }
     let bits = card.size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in the layers, " } ?? ""
     Output.result(
-      "\(output): \(card.matrices.count) matrices, \(bits)\(Format.megabytes(card.size.bytes)) in all")
+      "\(output): \(card.cut.map { "\($0), " } ?? "")\(card.matrices.count) matrices, \(bits)\(Format.megabytes(card.size.bytes)) in all")
     if let quality = card.quality, let original = card.originalPerplexity,
       let divergence = quality.klDivergence
     {
@@ -199,11 +224,12 @@ struct Compress: ParsableCommand {
               "bytes": .int(line.bytes), "seconds": .double(line.seconds),
             ]
           }),
-        "size_bytes": .int(explanation.bytes), "bits_per_weight": .double(explanation.bitsPerWeight),
+        "pruning": explanation.pruning.map(JSONValue.string) ?? .null, "size_bytes": .int(explanation.bytes), "bits_per_weight": .double(explanation.bitsPerWeight),
         "seconds": .double(explanation.seconds), "peak_memory_bytes": .int(explanation.peakMemory),
       ])
       return
     }
+    if let pruning = explanation.pruning { Output.result("cut out first: \(pruning)\n") }
     var table = Table(["matrix", "steps", "storage", "MB before", "MB after"])
     for line in explanation.lines {
       table.add([

@@ -2,6 +2,7 @@ import ArgumentParser
 import Pith
 import PithEvaluation
 import PithJSON
+import PithTensors
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,6 +14,7 @@ struct Evaluate: ParsableCommand {
       as a line feed.
 
         pith evaluate small --text test.txt --max-windows 40 --against model.gguf
+        pith evaluate small --text test.txt --against model.gguf --keep-reference model.states
         pith evaluate encoder --stsb test.tsv
         pith evaluate classifier --sst2 test.tsv
       """)
@@ -31,6 +33,12 @@ struct Evaluate: ParsableCommand {
   @Option(help: "The model to compare with, of the same vocabulary: usually the original.")
   var against: String?
 
+  @Option(
+    help:
+      "A file that keeps what the model of --against makes of the text: the next measurement takes half as long."
+  )
+  var keepReference: String?
+
   @Option(help: "STS-B's pairs of sentences, for an encoder: Spearman's correlation with people's scores.")
   var stsb: String?
 
@@ -43,6 +51,7 @@ struct Evaluate: ParsableCommand {
     if window < 2 { throw ValidationError("--window must be at least 2.") }
     if let maxWindows, maxWindows < 1 { throw ValidationError("--max-windows must be at least 1.") }
     if against != nil, text == nil { throw ValidationError("--against needs --text.") }
+    if keepReference != nil, against == nil { throw ValidationError("--keep-reference needs --against.") }
   }
 
   func run() throws {
@@ -112,8 +121,14 @@ struct Evaluate: ParsableCommand {
       )
     }
     let evaluation = LanguageEvaluation(tokens: tokens, window: window, maxWindows: maxWindows)
+    var states: [Matrix]?
+    if let keepReference, let reference {
+      states = try ReferenceFile(path: keepReference).states(of: reference, evaluation)
+    }
     let progress = Progress("evaluate", total: evaluation.windows.count)
-    let quality = evaluation.measure(language.decoder, against: reference?.decoder, pool: language.pool) {
+    let quality = evaluation.measure(
+      language.decoder, against: reference?.decoder, states: states, pool: language.pool
+    ) {
       progress.update($0)
     }
     report.add(ModelSize(language.decoder))

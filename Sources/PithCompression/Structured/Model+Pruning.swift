@@ -1,0 +1,150 @@
+import PithCheckpoints
+import PithModels
+import PithTensors
+import PithWeights
+
+extension Model {
+  /// The model with some of its layers, in their order and counted anew.
+  func keeping(layers kept: [Int]) -> Model {
+    switch self {
+    case .decoder(let decoder):
+      var configuration = decoder.configuration
+      configuration.layers = kept.map { configuration.layers[$0] }
+      let layers = kept.enumerated().map { index, old in decoder.layers[old].mapping { $0.moved(to: index) } }
+      return .decoder(decoder.with(configuration, layers))
+    case .encoder(let encoder):
+      var configuration = encoder.configuration
+      configuration.layers = kept.count
+      let layers = kept.enumerated().map { index, old in encoder.layers[old].mapping { $0.moved(to: index) } }
+      return .encoder(encoder.with(configuration, layers))
+    }
+  }
+
+  /// The model in another shape, with what `map` makes of each map of its layers.
+  func reshaped(_ shape: ModelShape, _ map: (Linear) -> Linear) -> Model {
+    switch self {
+    case .decoder(let decoder):
+      var configuration = decoder.configuration
+      configuration.heads = shape.heads
+      configuration.keyValueHeads = shape.keyValueHeads ?? shape.heads
+      configuration.feedForwardWidth = shape.neurons
+      return .decoder(decoder.with(configuration, decoder.layers.map { $0.mapping(map) }))
+    case .encoder(let encoder):
+      var configuration = encoder.configuration
+      configuration.feedForwardWidth = shape.neurons
+      return .encoder(encoder.with(configuration, encoder.layers.map { $0.mapping(map) }))
+    }
+  }
+
+  /// The model with other weights in all its maps.
+  func replacingWeights(_ weight: (Linear) -> StoredMatrix) -> Model {
+    func map(_ old: Linear) -> Linear { Linear(weight(old), bias: old.bias, at: old.place) }
+    switch self {
+    case .decoder(var decoder):
+      decoder.embedding = map(decoder.embedding)
+      decoder.layers = decoder.layers.map { $0.mapping(map) }
+      decoder.untiedHead = decoder.untiedHead.map(map)
+      return .decoder(decoder)
+    case .encoder(var encoder):
+      encoder.embedding = map(encoder.embedding)
+      encoder.positions = map(encoder.positions)
+      encoder.segments = encoder.segments.map(map)
+      encoder.layers = encoder.layers.map { $0.mapping(map) }
+      if var head = encoder.classification {
+        head.hidden = map(head.hidden)
+        head.output = map(head.output)
+        encoder.classification = head
+      }
+      return .encoder(encoder)
+    }
+  }
+
+  /// A model of a shape, of the first layers and with zeros in changed matrices, which all lie in the same memory: what a
+  /// plan needs to know.
+  func outline(_ shape: ModelShape) -> Model {
+    func bytes(_ map: Linear) -> Int {
+      let (rows, columns) = shape.size(of: map)
+      return rows * columns * (map.weight.plainFormat == .float32 ? 4 : 2)
+    }
+    let zeros = Bytes(count: maps.map(bytes).max() ?? 0) { _ in }
+    return keeping(layers: Array(0..<shape.layers)).reshaped(shape) { map in
+      let (rows, columns) = shape.size(of: map)
+      if (rows, columns) == (map.weight.rows, map.weight.columns) { return map }
+      let weight = Dense(
+        rows: rows, columns: columns, format: map.weight.plainFormat, values: zeros[0..<bytes(map)])
+      return Linear(.dense(weight), bias: map.bias.map { Array($0.prefix(rows)) }, at: map.place)
+    }
+  }
+}
+
+extension ModelShape {
+  /// Rows and columns of a map of a layer.
+  fileprivate func size(of map: Linear) -> (Int, Int) {
+    let (rows, columns) = (map.weight.rows, map.weight.columns)
+    switch map.place.role {
+    case .query: return (heads * headDimension, columns)
+    case .key, .value: return ((keyValueHeads ?? heads) * headDimension, columns)
+    case .attentionOutput: return (rows, heads * headDimension)
+    case .gate, .up: return (neurons, columns)
+    case .down: return (rows, neurons)
+    default: return (rows, columns)
+    }
+  }
+}
+
+extension StoredMatrix {
+  /// How the matrix is stored where every tool is to read it: as it came if that is plain, in float16 otherwise.
+  var plainFormat: Dense.Format {
+    if case .dense(let dense) = self { dense.format } else { .float16 }
+  }
+}
+
+extension Linear {
+  /// The map in another layer.
+  fileprivate func moved(to layer: Int) -> Linear {
+    Linear(weight, bias: bias, at: Place(place.role, layer: layer))
+  }
+}
+
+extension Decoder {
+  fileprivate func with(_ configuration: DecoderConfiguration, _ layers: [Layer]) -> Decoder {
+    Decoder(
+      configuration: configuration, embedding: embedding, layers: layers, finalNorm: finalNorm,
+      untiedHead: untiedHead)
+  }
+}
+
+extension Decoder.Layer {
+  fileprivate func mapping(_ map: (Linear) -> Linear) -> Decoder.Layer {
+    var layer = self
+    layer.query = map(query)
+    layer.key = map(key)
+    layer.value = map(value)
+    layer.attentionOutput = map(attentionOutput)
+    layer.gate = map(gate)
+    layer.up = map(up)
+    layer.down = map(down)
+    return layer
+  }
+}
+
+extension Encoder {
+  fileprivate func with(_ configuration: EncoderConfiguration, _ layers: [Layer]) -> Encoder {
+    Encoder(
+      configuration: configuration, embedding: embedding, positions: positions, segments: segments,
+      embeddingNorm: embeddingNorm, layers: layers, classification: classification)
+  }
+}
+
+extension Encoder.Layer {
+  fileprivate func mapping(_ map: (Linear) -> Linear) -> Encoder.Layer {
+    var layer = self
+    layer.query = map(query)
+    layer.key = map(key)
+    layer.value = map(value)
+    layer.attentionOutput = map(attentionOutput)
+    layer.up = map(up)
+    layer.down = map(down)
+    return layer
+  }
+}
