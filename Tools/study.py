@@ -2,9 +2,9 @@
 
 SmolLM2-135M-Instruct, calibrated with 32 windows of 512 tokens of DATA/wikitext2/calibration.txt (WikiText-2's validation text) and
 measured on 40 of its test text. Whatever is done is kept in a folder of its own in $PITH_CACHE, so a study goes on where it was stopped;
-its page shows what has been measured so far. As many rows are measured at once as there are cores, each with one thread: sizes,
-qualities and processor seconds do not depend on what else runs. Speeds do, and are measured one by one at the end: close
-other programs then.
+its page shows what has been measured so far, and keeps the rows that were measured elsewhere. As many rows are measured at once as there are cores, each with one thread: sizes,
+qualities and processor seconds do not depend on what else runs. Speeds do: they are measured one by one at the end, beside
+those of float16. Close other programs then.
 """
 
 import argparse
@@ -89,28 +89,36 @@ class Study:
         row = {"seconds": seconds, "peak_memory_bytes": card["peak_memory_bytes"], "notes": card["matrices_with_notes"]}
         path.write_text(json.dumps({**self.quality(output, "--threads", 1), **row}))
 
-    def speed(self, path, model):
-        """Measures the speed of what has none yet, and lets go of the output."""
-        row = json.loads(path.read_text())
-        if "decode_tokens_per_second" not in row and model.exists():
-            say(f"speed of {path.stem}")
-            path.write_text(json.dumps({**row, **self.run("bench", model, "--json")[0]}))
-            if model != self.model:
-                shutil.rmtree(model)
-
     def speeds(self):
-        self.speed(self.path("original", ""), self.model)
-        for section, rows in self.sections:
-            for name, _ in rows:
-                if (path := self.path(section, name)).exists():
-                    self.speed(path, path.with_suffix(""))
+        """Measures the speed of what has none yet, as multiples of that of float16, and lets go of the outputs."""
+        paths = [self.path(section, name) for section, rows in self.sections for name, _ in rows]
+        waiting = [path for path in paths if path.exists() and path.with_suffix("").exists()]
+        if not waiting:
+            return
+        reference = self.cache / "float16"
+        if not reference.exists():
+            self.run("compress", self.model, "-o", reference, "--method", "float16", "--embedding-bits", 8, "--skip-measuring", "--json")
+        for path in waiting:
+            say(f"speed of {path.stem}")
+            model = path.with_suffix("")
+            plain, own = (self.run("bench", model, "--repetitions", 2, "--json")[0] for model in (reference, model))
+            ratios = {key: own[key] / plain[key] for key in ("prefill_tokens_per_second", "decode_tokens_per_second")}
+            path.write_text(json.dumps({**json.loads(path.read_text()), **ratios, "float16": plain}))
+            shutil.rmtree(model)
 
-    def results(self):
+    def results(self, page):
+        """The lines of each section: of what was measured here, else those of the page."""
+        known, title = {}, ""
+        for text in page.splitlines():
+            if text.startswith("## "):
+                title = text[3:]
+            elif text.startswith("| "):
+                known[title, text.split(" | ")[0][2:]] = text
         for section, rows in self.sections:
-            found = [(name, json.loads(self.path(section, name).read_text()))
-                     for name, _ in rows if self.path(section, name).exists()]
-            if found:
-                yield section, found
+            lines = [line(name, json.loads(self.path(section, name).read_text())) if self.path(section, name).exists()
+                     else known.get((section, name)) for name, _ in rows]
+            if any(lines):
+                yield section, [line for line in lines if line]
 
 
 def line(name, row):
@@ -119,12 +127,13 @@ def line(name, row):
     cells = [
         name, number("bits_per_weight", 3), number("size_bytes", 1, 1e-6), number("perplexity", 2),
         number("kl_divergence", 4), number("top1_agreement", 1, 100), number("seconds", 0),
-        number("peak_memory_bytes", 0, 1e-6) if "seconds" in row else "", number("prefill_tokens_per_second", 0),
-        number("decode_tokens_per_second", 0)]
+        number("peak_memory_bytes", 0, 1e-6) if "seconds" in row else "",
+        number("prefill_tokens_per_second", 2) if "float16" in row else "",
+        number("decode_tokens_per_second", 2) if "float16" in row else ""]
     return "| " + " | ".join(cells) + " |"
 
 
-HEADER = ("| method | bits per weight | MB | perplexity | KL | top-1 % | CPU seconds | peak MB | prefill tokens/s | decode tokens/s |\n"
+HEADER = ("| method | bits per weight | MB | perplexity | KL | top-1 % | CPU seconds | peak MB | prefill | decode |\n"
           "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 
 
@@ -133,8 +142,8 @@ def write(study):
     begin, end = "<!-- tables: written by the study -->\n", "<!-- end of tables -->\n"
     parts = [HEADER, line("as it came (GGUF, Q4_1)", study.original())]
     text = "\n".join(parts) + "\n"
-    for section, rows in study.results():
-        text += f"\n## {section}\n\n{HEADER}\n" + "\n".join(line(name, row) for name, row in rows) + "\n"
+    for section, lines in study.results(page):
+        text += f"\n## {section}\n\n{HEADER}\n" + "\n".join(lines) + "\n"
     before, rest = page.split(begin)
     study.page.write_text(before + begin + "\n" + text + "\n" + end + rest.split(end)[1])
 

@@ -298,7 +298,7 @@ import Testing
     let workspace = try Workspace(path, job: job.key, resumes: false, overwrite: overwrite)
     let run = CompressionRun(
       model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
-      progress: { _, _ in })
+      progress: { _ in })
     try run.compressAll(calibration(), memory: Compression.defaultMemory)
     let partial = folder + "/.part.partial"
     let groups = try FileManager.default.contentsOfDirectory(atPath: partial).filter {

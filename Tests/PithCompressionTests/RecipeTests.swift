@@ -42,7 +42,10 @@ import Testing
     ("steps: [{method: rtn}]\nfast: yes", "'fast' is no key of a recipe"),
     ("steps: [{method: gptq, layers: {roles: [embedding]}}]", "needs calibration"),
     ("steps: {", "it is not YAML"), ("7", "must be a mapping"), ("embedding-bits: 1", "embedding-bits is 1"),
-    ("embedding-bits: 0", "no steps"), ("{}", "no 'steps'"),
+    ("embedding-bits: 0", "nothing to do"), ("{}", "no 'steps'"), ("drop: 3", "'drop' must be a mapping"),
+    ("drop: {layers: 0}", "Nothing is to be dropped"), ("drop: {heads: 1.5}", "below 1"),
+    ("drop: {neurons: many}", "must be a share"), ("drop: {score: best}", "'best' is no score"),
+    ("drop: {rows: 1}", "'rows' is no key of 'drop'"),
     ("steps: [{method: rtn, bits: 3, bits: 4}]", "duplicated key(s): 'bits'."),
   ])
   func faultsAreNamed(yaml: String, fault: String) {

@@ -153,7 +153,7 @@ struct CommandTests {
     let other = try measure(["--window", "8", "--keep-reference", states])
     #expect(other.code == 65)
     #expect(other.talk.contains("another model, text or window"))
-    #expect(try measure(["--keep-reference", text]).code == 65)
+    #expect(try measure(windows + ["--keep-reference", text]).code == 65)
   }
 
   /// On a machine without a set, the best one that is there runs in its place.

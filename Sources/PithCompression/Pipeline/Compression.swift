@@ -58,7 +58,9 @@ public struct Compression: Sendable {
   {
     if calibration == nil {
       if recipe.drop?.needsCalibration == true { throw .needsCalibration("Choosing what to drop") }
-      if let step = recipe.steps.first(where: \.needsCalibration) { throw .needsCalibration(step.method.name) }
+      if let step = recipe.steps.first(where: \.needsCalibration) {
+        throw .needsCalibration(step.method.name)
+      }
     }
     if let calibration, calibration.tokens == 0 { throw .emptyCalibration(source: calibration.source) }
     self.recipe = recipe
@@ -72,7 +74,7 @@ public struct Compression: Sendable {
   ///   - source: the model.
   ///   - output: where the folder will appear.
   ///   - pool: the threads that share the work.
-  ///   - progress: called with how many matrices of how many are done.
+  ///   - progress: called with how many steps of how many are done: matrices, and before them layers that are cut.
   /// - Returns: the report card, which is also in the folder.
   /// - Throws: `CheckpointError`, `RecipeError` for a step that matches nothing, or `CompressionError` naming the
   ///   matrix that a method could not take.
@@ -88,18 +90,20 @@ public struct Compression: Sendable {
     do {
       let clock = ContinuousClock()
       let start = clock.now
-      let pruned = try prune(source, original, in: workspace, job, on: pool, progress: progress)
+      let (cuts, matrices) = try steps(original)
+      let pruned = try prune(source, original, in: workspace, job, on: pool) { progress($0, cuts + matrices) }
       let model = try pruned?.model() ?? original
       let contents = ModelContents(model)
       var plan = try Plan(recipe, for: contents)
       plan.findCutoffs(contents, on: pool)
       let run = CompressionRun(
         model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
-        progress: progress)
+        progress: { progress(cuts + $0, cuts + matrices) })
       try run.compressAll(calibration, memory: memory)
       let seconds = (clock.now - start) / .seconds(1)
       let card = ReportCard(
-        job: job, reports: run.reports, pruning: try pruned?.pruningReport(), seconds: seconds, threads: pool.threads)
+        job: job, reports: run.reports, pruning: try pruned?.pruningReport(), seconds: seconds,
+        threads: pool.threads)
       return try finish(run, pruned ?? source, original: original, card, settings)
     } catch let error as CompressionError {
       // The same would happen again: what is done so far is of no use.
@@ -110,10 +114,17 @@ public struct Compression: Sendable {
     }
   }
 
+  /// How many steps cutting takes, and how many matrices are then compressed.
+  private func steps(_ model: Model) throws(RecipeError) -> (cuts: Int, matrices: Int) {
+    let outline = try recipe.outline(model)
+    let entries = try Plan(recipe, for: ModelContents(outline)).entries
+    return (recipe.drop?.steps(to: ModelShape(outline)) ?? 0, entries.count { $0.quantizer != nil })
+  }
+
   /// Cuts out what goes whole, unless that is done, and returns what is left; nil if nothing goes.
   private func prune(
     _ source: Checkpoint, _ model: Model, in workspace: Workspace, _ job: Job, on pool: ThreadPool,
-    progress: @escaping (_ done: Int, _ total: Int) -> Void
+    progress: @escaping (_ done: Int) -> Void
   ) throws -> Checkpoint? {
     guard let drop = recipe.drop else { return nil }
     let folder = workspace.prunedModel()

@@ -11,7 +11,7 @@ final class CompressionRun {
   let plan: Plan
   let workspace: Workspace
   let compressor: GroupCompressor
-  let progress: (_ done: Int, _ total: Int) -> Void
+  let progress: (_ done: Int) -> Void
 
   /// The matrices in their new storages, by name.
   private(set) var compressed: [String: StoredMatrix] = [:]
@@ -22,7 +22,7 @@ final class CompressionRun {
 
   init(
     model: Model, plan: Plan, workspace: Workspace, compressor: GroupCompressor,
-    progress: @escaping (_ done: Int, _ total: Int) -> Void
+    progress: @escaping (_ done: Int) -> Void
   ) {
     self.model = model
     self.plan = plan
@@ -75,7 +75,7 @@ final class CompressionRun {
     for (name, matrix) in group.matrices { compressed[name] = matrix }
     reports += group.reports
     if let scale = group.inputScale { model.scaleNorm(before: maps, by: scale) }
-    progress(compressed.count, plan.entries.filter { $0.quantizer != nil }.count)
+    progress(compressed.count)
     let replaced = maps.map { map in
       Linear(compressed[plan[map.place].name] ?? map.weight, bias: map.bias, at: map.place)
     }

@@ -25,7 +25,8 @@ extension Recipe {
         embeddingBits = bits == 0 ? nil : bits
       case "drop": drop = try Self.drop(value)
       default:
-        throw .syntax("'\(key.string ?? "?")' is no key of a recipe: use 'drop', 'steps' and 'embedding-bits'.")
+        throw .syntax(
+          "'\(key.string ?? "?")' is no key of a recipe: use 'drop', 'steps' and 'embedding-bits'.")
       }
     }
     guard ["steps", "embedding-bits", "drop"].contains(where: { mapping[$0] != nil }) else {

@@ -38,8 +38,8 @@ final class PruningRun {
   /// Prunes every layer; what comes after sees what is left of it.
   func prune(_ calibration: Calibration?, memory: Int, progress: @escaping () -> Void) throws {
     guard pruning.score == .secondOrder, let calibration else {
-      for map in model.maps where isPruned(map) {
-        _ = try prune(map, nil)
+      for map in model.maps {
+        if isPruned(map) { _ = try prune(map, nil) }
         if map.place.role == .down { progress() }
       }
       return
@@ -187,7 +187,9 @@ final class PruningRun {
       let energies = (0..<rows.rows).map { rows[row: $0].reduce(0) { $0 + Double($1) * Double($1) } }
       // A key-value head's weights are shared by the query heads of its group.
       let shares = weight.columns / rows.rows
-      for column in sums.indices { sums[column] += energies[output(of: producer, for: column)] / Double(shares) }
+      for column in sums.indices {
+        sums[column] += energies[output(of: producer, for: column)] / Double(shares)
+      }
     }
     return sums
   }

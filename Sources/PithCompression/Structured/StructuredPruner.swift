@@ -18,35 +18,35 @@ struct StructuredPruner {
   /// - Parameters:
   ///   - output: where the folder will appear.
   ///   - job: what the output depends on.
-  ///   - progress: called with how many steps of how many are done.
+  ///   - progress: called with how many steps are done.
   /// - Throws: `RecipeError` for what the model cannot lose, `CompressionError` naming a matrix that could not be pruned,
   ///   `CheckpointError` if something cannot be read or written.
   func run(
     _ source: Checkpoint, _ model: Model, to output: String, job: JSONValue,
-    progress: @escaping (_ done: Int, _ total: Int) -> Void
+    progress: @escaping (_ done: Int) -> Void
   ) throws {
     let before = ModelShape(model)
     let after = try pruning.shape(of: before)
     let workspace = try Workspace(output, job: job, resumes: true, overwrite: true)
-    let prunesLayers = pruning.heads > 0 || pruning.neurons > 0
-    let total = pruning.layers + (prunesLayers ? after.layers : 0)
     var done = 0
     func step() {
       done += 1
-      progress(done, total)
+      progress(done)
     }
     let kept =
       pruning.layers == 0
       ? Array(0..<before.layers)
-      : LayerChanges(calibration!.sequences, on: pool).kept(of: model, dropping: pruning.layers, progress: step)
+      : LayerChanges(calibration!.sequences, on: pool).kept(
+        of: model, dropping: pruning.layers, progress: step)
     let run = PruningRun(
       pruning: pruning, model: model.keeping(layers: kept), shape: after, workspace: workspace, pool: pool)
-    if prunesLayers { try run.prune(calibration, memory: memory, progress: step) }
+    if pruning.prunesLayers { try run.prune(calibration, memory: memory, progress: step) }
     let pruned = try run.finish()
 
     let dropped = Set(0..<before.layers).subtracting(kept).sorted()
     let report: JSONValue = [
-      "summary": .string(before.change(to: after)), "before": before.json, "after": after.json, "layers_dropped": .array(dropped.map { .int($0) }),
+      "summary": .string(before.change(to: after)), "before": before.json, "after": after.json,
+      "layers_dropped": .array(dropped.map { .int($0) }),
       "matrices": .array(run.reports.map(\.json)),
     ]
     let folder = try workspace.stage()

@@ -43,6 +43,12 @@ public struct StructuredPruning: Sendable, Equatable {
   /// Whether calibration must be read.
   public var needsCalibration: Bool { layers > 0 || score == .secondOrder }
 
+  /// Whether something goes from layers that stay.
+  var prunesLayers: Bool { heads > 0 || neurons > 0 }
+
+  /// The steps that cutting a model down to a shape takes.
+  func steps(to shape: ModelShape) -> Int { layers + (prunesLayers ? shape.layers : 0) }
+
   /// The keys of a recipe.
   public var json: JSONValue {
     [

@@ -87,7 +87,9 @@ struct Compress: ParsableCommand {
     if [method != nil, recipe != nil, goal.isGiven].filter({ $0 }).count > 1 {
       throw ValidationError("Give one of --method, --recipe, and an effort or target.")
     }
-    if recipe != nil, drop.isGiven { throw ValidationError("What is dropped belongs in the recipe: use its key 'drop'.") }
+    if recipe != nil, drop.isGiven {
+      throw ValidationError("What is dropped belongs in the recipe: use its key 'drop'.")
+    }
     if goal.hasTarget, drop.isGiven {
       throw ValidationError(
         "A target searches the model as it is: drop first, then compress what that wrote to the target.")
@@ -199,7 +201,8 @@ struct Compress: ParsableCommand {
     for matrix in card.troubled { for note in matrix.notes { Output.say("note: \(matrix.name): \(note)") } }
     let bits = card.size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in the layers, " } ?? ""
     Output.result(
-      "\(output): \(card.cut.map { "\($0), " } ?? "")\(card.matrices.count) matrices, \(bits)\(Format.megabytes(card.size.bytes)) in all")
+      "\(output): \(card.cut.map { "\($0), " } ?? "")\(card.matrices.count) matrices, \(bits)\(Format.megabytes(card.size.bytes)) in all"
+    )
     if let quality = card.quality, let original = card.originalPerplexity,
       let divergence = quality.klDivergence
     {
@@ -224,7 +227,8 @@ struct Compress: ParsableCommand {
               "bytes": .int(line.bytes), "seconds": .double(line.seconds),
             ]
           }),
-        "pruning": explanation.pruning.map(JSONValue.string) ?? .null, "size_bytes": .int(explanation.bytes), "bits_per_weight": .double(explanation.bitsPerWeight),
+        "pruning": explanation.pruning.map(JSONValue.string) ?? .null, "size_bytes": .int(explanation.bytes),
+        "bits_per_weight": .double(explanation.bitsPerWeight),
         "seconds": .double(explanation.seconds), "peak_memory_bytes": .int(explanation.peakMemory),
       ])
       return

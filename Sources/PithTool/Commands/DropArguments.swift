@@ -25,7 +25,8 @@ struct DropArguments: ParsableArguments {
     get throws(RecipeError) {
       guard isGiven else { return nil }
       return try StructuredPruning(
-        layers: dropLayers ?? 0, heads: dropHeads ?? 0, neurons: dropNeurons ?? 0, score: dropScore ?? .secondOrder)
+        layers: dropLayers ?? 0, heads: dropHeads ?? 0, neurons: dropNeurons ?? 0,
+        score: dropScore ?? .secondOrder)
     }
   }
 }
