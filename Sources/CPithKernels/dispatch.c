@@ -86,8 +86,39 @@ void pith_vectors_product(const pith_vectors *matrix, const float *x, size_t fir
   K->vectors_product(matrix, x, first, last, y);
 }
 void pith_masked_decode(const pith_masked *matrix, size_t row, float *out) { K->masked_decode(matrix, row, out); }
-void pith_masked_product(const pith_masked *matrix, const float *x, size_t first, size_t last, float *y) {
-  K->masked_product(matrix, x, first, last, y);
+/// Whether 64 columns of a matrix are multiplied at a time; those of a step of nibbles have one scale.
+static bool spreads_bytes(const pith_masked *m) {
+#if defined(__x86_64__)
+  return pith_instruction_set_in_use() == PITH_AVX512 && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2")
+    && !pith_has_masked_runs_avx512(m) && (m->format != PITH_MASKED_NIBBLE || m->groups <= 1 || m->group_size % 64 == 0);
+#else
+  (void)m;
+  return false;
+#endif
+}
+
+size_t pith_masked_room(const pith_masked *matrix) {
+  return spreads_bytes(matrix) && matrix->format == PITH_MASKED_NIBBLE ? (matrix->columns + 63) / 64 * 64 : 0;
+}
+const float *pith_masked_token(const pith_masked *matrix, const float *x, float *room) {
+  if (pith_masked_room(matrix) == 0) return x;
+#if defined(__x86_64__)
+  pith_masked_arrange_vbmi2(x, matrix->columns, room);
+#endif
+  return room;
+}
+void pith_masked_product(const pith_masked *matrix, const float *token, size_t first, size_t last, float *y) {
+#if defined(__x86_64__)
+  if (pith_instruction_set_in_use() == PITH_AVX512 && pith_has_masked_runs_avx512(matrix)) {
+    pith_masked_runs_avx512(matrix, token, first, last, y);
+    return;
+  }
+  if (spreads_bytes(matrix)) {
+    pith_masked_product_vbmi2(matrix, token, first, last, y);
+    return;
+  }
+#endif
+  K->masked_product(matrix, token, first, last, y);
 }
 void pith_subtract_products(
   const float *base, const float *factors, const float *rows, size_t row_count, size_t count, float *out) {

@@ -39,6 +39,10 @@ extern const pith_kernels pith_kernels_scalar;
 #if defined(__x86_64__)
 extern const pith_kernels pith_kernels_avx2;
 extern const pith_kernels pith_kernels_avx512;
+bool pith_has_masked_runs_avx512(const pith_masked *);
+void pith_masked_runs_avx512(const pith_masked *, const float *, size_t, size_t, float *);
+void pith_masked_arrange_vbmi2(const float *, size_t, float *);
+void pith_masked_product_vbmi2(const pith_masked *, const float *, size_t, size_t, float *);
 #elif defined(__aarch64__)
 extern const pith_kernels pith_kernels_neon;
 #endif

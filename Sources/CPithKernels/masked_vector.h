@@ -56,7 +56,9 @@ INLINE lanes stored_weights(const masked_row *row, const pith_masked_format form
     STORED(p, m->values, row->next / 2, LANES / 2 + 1, (m->count + 1) / 2)
     uint64_t word = 0;
     memcpy(&word, p, LANES / 2);
-    if (row->next % 2 == 1) word = word >> 4 | (uint64_t)p[LANES / 2] << (4 * LANES - 4);
+    // No branch foresees whether the first byte is shared.
+    const uint64_t odd = row->next % 2;
+    word = word >> 4 * odd | odd * p[LANES / 2] << (4 * LANES - 4);
     ints codes;
     UNROLLED for (int lane = 0; lane < LANES; lane++) codes[lane] = (int32_t)(word >> (lane / 8 * 32));
     return look_up(row->table, codes >> count_up() % 8 * 4);
@@ -117,6 +119,41 @@ INLINE void multiply_masked(
   }
 }
 
+#if LANES == 8
+/// LANES stored weights that stand together, not scaled.
+INLINE lanes weights_of_run(const pith_masked *m, const pith_masked_format format, const float *table, size_t run) {
+  switch (format) {
+  case PITH_MASKED_HALF: return halves_at(m->values + 16 * run);
+  case PITH_MASKED_BYTE: return signed_numbers(m->values + 8 * run);
+  default: {
+    uint32_t word;
+    memcpy(&word, m->values + 4 * run, sizeof word);
+    return look_up(table, ((ints){0} + (int32_t)word) >> count_up() * 4 & 15);
+  }
+  }
+}
+
+INLINE void multiply_runs(
+  const pith_masked *m, const pith_masked_format format, const float *x, size_t first, size_t last, float *y) {
+  const small_table table = masked_table(m);
+  lanes totals[4];
+  for (size_t row = first; row < last; row++) {
+    const size_t stop = m->starts[row + 1] / 8;
+    lanes sums[4] = {{0}, {0}, {0}, {0}};
+    for (size_t run = m->starts[row] / 8; run < stop; run += 4) {
+      UNROLLED for (size_t j = 0; j < 4; j++) {
+        if (run + j >= stop) break;
+        const size_t column = 8 * (size_t)m->runs[run + j];
+        lanes v = weights_of_run(m, format, table.values, run + j) * load(x + column);
+        if (format != PITH_MASKED_HALF) v *= masked_scale(m, row, column >> m->group_shift);
+        sums[j] += v;
+      }
+    }
+    finish_row((sums[0] + sums[1]) + (sums[2] + sums[3]), totals, row - first, last - first, y + first);
+  }
+}
+#endif
+
 TARGET static void masked_decode(const pith_masked *m, size_t row, float *out) {
   switch (m->format) {
   case PITH_MASKED_HALF: decode_masked(m, PITH_MASKED_HALF, row, out); break;
@@ -126,6 +163,15 @@ TARGET static void masked_decode(const pith_masked *m, size_t row, float *out) {
 }
 
 TARGET static void masked_product(const pith_masked *m, const float *x, size_t first, size_t last, float *y) {
+#if LANES == 8
+  if (m->runs) {
+    switch (m->format) {
+    case PITH_MASKED_HALF: multiply_runs(m, PITH_MASKED_HALF, x, first, last, y); return;
+    case PITH_MASKED_BYTE: multiply_runs(m, PITH_MASKED_BYTE, x, first, last, y); return;
+    case PITH_MASKED_NIBBLE: multiply_runs(m, PITH_MASKED_NIBBLE, x, first, last, y); return;
+    }
+  }
+#endif
   switch (m->format) {
   case PITH_MASKED_HALF: multiply_masked(m, PITH_MASKED_HALF, x, first, last, y); break;
   case PITH_MASKED_BYTE: multiply_masked(m, PITH_MASKED_BYTE, x, first, last, y); break;

@@ -40,6 +40,9 @@ public enum MethodError: Error, Equatable {
   /// A pattern of so many columns would cross from one group to the next.
   case patternAcrossGroups(Int, groupSize: Int)
 
+  /// Blocks go by shares of a matrix or its rows.
+  case blocksElsewhere
+
   /// The method looks at one matrix at a time, or a pattern at a few columns.
   case modelScope
   /// The method knows no patterns of columns.
@@ -104,6 +107,8 @@ extension MethodError: CustomStringConvertible {
       "group-size is \(size): choose a multiple of 16, or none."
     case .patternAcrossGroups(let count, let size):
       "A pattern of \(count) columns does not divide groups of \(size): choose a group-size that it divides, or none."
+    case .blocksElsewhere:
+      "Blocks are for a share of a matrix: give a sparsity such as 0.7 and no scope of a model, or leave out the block."
     case .modelScope:
       "The scope of a model is for magnitudes and a share: choose magnitude with a sparsity such as 0.5, or another scope."
     case .patternless(let method):

@@ -1,3 +1,5 @@
+import PithWeights
+
 extension MethodOptions {
   /// A value that an option cannot have.
   public struct ValueError: Error, Equatable, CustomStringConvertible {
@@ -64,6 +66,12 @@ extension MethodOptions {
         throw fail("a share from 0 to below 1, such as 0.5, or n:m such as 2:4, n zeros in m columns")
       }
       sparsity = value
+    case .block:
+      let shape = BlockShape(text)
+      guard shape != nil || text == "none" else {
+        throw fail("rows and columns such as 1x8, powers of two up to 32, or none")
+      }
+      block = shape
     case .scope: scope = try choice(PruningScope.self)
     case .dynamic: dynamic = try flag()
     case .seed:
@@ -95,6 +103,7 @@ extension MethodOptions {
     case .scaleBits: "\(scaleBits)"
     case .activations: activations.rawValue
     case .sparsity: sparsity.text
+    case .block: block?.text ?? "none"
     case .scope: scope.rawValue
     case .dynamic: "\(dynamic)"
     case .seed: "\(seed)"

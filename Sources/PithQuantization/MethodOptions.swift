@@ -1,3 +1,5 @@
+import PithWeights
+
 /// What a method may be told: the size of its codes, what shares a scale, how the range is chosen.
 ///
 ///     var options = CompressionMethod.named("rtn")!.defaults
@@ -97,6 +99,9 @@ public struct MethodOptions: Sendable, Equatable {
   /// Pruning: how many weights go, and where.
   public var sparsity: Sparsity
 
+  /// Pruning: the shape of blocks that go whole; nil for single weights.
+  public var block: BlockShape?
+
   /// Pruning: among which weights those of least score are sought.
   public var scope: PruningScope
 
@@ -113,7 +118,8 @@ public struct MethodOptions: Sendable, Equatable {
     damping: Float = 0.01, grid: Grid = .affine, alpha: Float = 0.5, loss: QuantizationLoss = .plain,
     dimension: Int = 8, codebooks: Int = 1, iterations: Int = 8, seed: UInt64 = 0,
     threshold: Float? = nil, fixedOutliers: Bool = false, outlierShare: Float = 0.01, scaleBits: Int = 3,
-    activations: Activations = .none, sparsity: Sparsity = .share(0.5), scope: PruningScope = .row,
+    activations: Activations = .none, sparsity: Sparsity = .share(0.5), block: BlockShape? = nil,
+    scope: PruningScope = .row,
     dynamic: Bool = false
   ) {
     self.bits = bits
@@ -137,6 +143,7 @@ public struct MethodOptions: Sendable, Equatable {
     self.scaleBits = scaleBits
     self.activations = activations
     self.sparsity = sparsity
+    self.block = block
     self.scope = scope
     self.dynamic = dynamic
   }
@@ -185,6 +192,8 @@ public struct MethodOptions: Sendable, Equatable {
     case activations
     /// `sparsity`.
     case sparsity
+    /// `block`.
+    case block
     /// `scope`.
     case scope
     /// `dynamic`.

@@ -29,7 +29,7 @@ extension CompressionMethod {
       summary:
         "optimal brain surgeon in each row, the cheapest removals of all first; slow: for small matrices",
       paper: "Hassibi and Stork, NeurIPS 1993; arXiv 2208.11580", bits: 4...16,
-      options: survivors.union([.scope, .damping]),
+      options: survivors.union([.scope, .damping]).subtracting([.block]),
       defaults: MethodOptions(bits: 16, groupSize: 64, scope: .matrix), calibration: .required,
       function: observing(OptimalBrainCompression.prune),
       rule: { (options) throws(MethodError) in
@@ -47,7 +47,9 @@ extension CompressionMethod {
   ]
 
   /// What is said of the weights that stay.
-  private static let survivors: Set<MethodOptions.Name> = [.sparsity, .groupSize, .grid, .rangeSearch]
+  private static let survivors: Set<MethodOptions.Name> = [
+    .sparsity, .block, .groupSize, .grid, .rangeSearch,
+  ]
 
   /// Surviving weights are float16, or codes of 8 or 4 bits in groups that masks can be read by.
   private static func check(_ options: MethodOptions) throws(MethodError) {
@@ -56,6 +58,9 @@ extension CompressionMethod {
   }
 
   private static func checkSurvivors(_ options: MethodOptions) throws(MethodError) {
+    if options.block != nil {
+      guard case .share = options.sparsity, options.scope != .model else { throw .blocksElsewhere }
+    }
     guard [4, 8, 16].contains(options.bits) else { throw .survivorBits(options.bits) }
     guard let size = options.groupSize, options.bits < 16 else { return }
     guard size % 16 == 0 else { throw .survivorGroups(size) }

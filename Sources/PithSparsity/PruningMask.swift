@@ -1,5 +1,6 @@
 import PithQuantization
 import PithTensors
+import PithWeights
 
 /// Which weights of a matrix stay, row after row.
 package struct PruningMask: Sendable, Equatable {
@@ -55,6 +56,36 @@ package struct PruningMask: Sendable, Equatable {
     }
   }
 
+  /// The mask that removes the blocks of least mean score.
+  package init(
+    _ scores: Matrix, _ sparsity: Sparsity, scope: PruningScope, block: BlockShape?, on pool: ThreadPool
+  ) {
+    guard let block else {
+      self.init(scores, sparsity, scope: scope, on: pool)
+      return
+    }
+    self.init(rows: scores.rows, columns: scores.columns)
+    keep(PruningMask(scores.means(of: block), sparsity, scope: scope, on: pool), block)
+  }
+
+  /// The mask that keeps the weights, or the blocks, of scores above a limit.
+  package init(_ scores: Matrix, above limit: Float, block: BlockShape?) {
+    self.init(rows: scores.rows, columns: scores.columns)
+    guard let block else {
+      keeps = scores.values.map { $0 > limit }
+      return
+    }
+    let means = scores.means(of: block)
+    keep(PruningMask(means, above: limit, block: nil), block)
+  }
+
+  private mutating func keep(_ blocks: PruningMask, _ shape: BlockShape) {
+    for index in keeps.indices {
+      let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+      keeps[index] = blocks.keeps[row / shape.rows * blocks.columns + column / shape.columns]
+    }
+  }
+
   /// How many of some weights go.
   package static func count(_ share: Float, of weights: Int) -> Int {
     min(Int((Double(share) * Double(weights)).rounded()), max(weights - 1, 0))
@@ -75,5 +106,23 @@ package struct PruningMask: Sendable, Equatable {
       keeps[index] = false
       left -= 1
     }
+  }
+}
+
+extension Matrix {
+  /// The mean of each block; those at the edges may be cut off.
+  func means(of block: BlockShape) -> Matrix {
+    let grid = block.grid(rows: rows, columns: columns)
+    var (sums, counts) = (
+      Matrix(rows: grid.rows, columns: grid.columns), [Float](repeating: 0, count: grid.rows * grid.columns)
+    )
+    for (index, value) in values.enumerated() {
+      let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+      let target = row / block.rows * grid.columns + column / block.columns
+      sums.values[target] += value
+      counts[target] += 1
+    }
+    for index in counts.indices { sums.values[index] /= counts[index] }
+    return sums
   }
 }

@@ -10,6 +10,10 @@ extension Masked {
     /// `count` places. The columns of a rest that is no whole run are all stored.
     case pattern(kept: Int, of: Int, places: Bytes)
 
+    /// Blocks of so many rows and columns are stored or not: a bit for each, row after row of blocks, each in whole bytes; those at
+    /// the edges may be cut off.
+    case blocks(BlockShape, Bytes)
+
     /// For each stored weight a byte with the columns that are skipped before it; 255 skips so many and stores none.
     /// `counts`: the bytes of each row, as 16-bit numbers.
     case gaps(Bytes, counts: Bytes)
@@ -57,6 +61,23 @@ extension Masked.Positions {
         }
         for column in (runs * count)..<columns { store(row, column) }
       }
+    case .blocks(let shape, let bits):
+      let (grid, bytes) = (shape.grid(rows: rows, columns: columns), shape.bytes(columns: columns))
+      guard bits.count == grid.rows * bytes else { return nil }
+      let isClean = bits.withUnsafeBytes { bits in
+        for row in 0..<grid.rows {
+          guard (grid.columns..<(8 * bytes)).allSatisfy({ bits[row * bytes + $0 / 8] >> ($0 % 8) & 1 == 0 })
+          else { return false }
+        }
+        for row in 0..<rows {
+          for column in 0..<columns {
+            let block = column / shape.columns
+            if bits[row / shape.rows * bytes + block / 8] >> (block % 8) & 1 == 1 { store(row, column) }
+          }
+        }
+        return true
+      }
+      guard isClean else { return nil }
     case .gaps(let gaps, let counts):
       let (gaps, counts) = (gaps.array(of: UInt8.self), counts.indices16)
       guard counts.count == rows, counts.reduce(0, +) == gaps.count else { return nil }
@@ -97,6 +118,12 @@ extension Masked.Positions {
     case .pattern(let kept, let count, let places):
       let width = Packing.bytesPerRow(columns / count * kept, bits: Self.bits(count))
       return [NamedTensor(role: "places", type: .uint8, shape: [rows, width], bytes: places)]
+    case .blocks(let shape, let bits):
+      let grid = shape.grid(rows: rows, columns: columns)
+      return [
+        NamedTensor(
+          role: "blocks", type: .uint8, shape: [grid.rows, shape.bytes(columns: columns)], bytes: bits)
+      ]
     case .gaps(let gaps, let counts):
       return [
         NamedTensor(role: "gaps", type: .uint8, shape: [gaps.count], bytes: gaps),
@@ -127,6 +154,22 @@ extension Masked.Positions {
     self = .pattern(kept: kept, of: count, places: Packing.pack(codes, rows: rows, bits: Self.bits(count)))
   }
 
+  /// Blocks; nil if one is stored in part.
+  init?(_ shape: BlockShape, rows: Int, columns: Int, stores: (_ row: Int, _ column: Int) -> Bool) {
+    let (grid, bytes) = (shape.grid(rows: rows, columns: columns), shape.bytes(columns: columns))
+    var bits = [UInt8](repeating: 0, count: grid.rows * bytes)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let (blockRow, block) = (row / shape.rows, column / shape.columns)
+        let isFirst = row % shape.rows == 0 && column % shape.columns == 0
+        let index = blockRow * bytes + block / 8
+        if isFirst, stores(row, column) { bits[index] |= 1 << (block % 8) }
+        guard stores(row, column) == (bits[index] >> (block % 8) & 1 == 1) else { return nil }
+      }
+    }
+    self = .blocks(shape, Bytes(copying: bits))
+  }
+
   /// Gaps between stored columns; nil if a row has more of them than 16 bits count.
   init?(gapsOf rows: Int, columns: Int, stores: (_ row: Int, _ column: Int) -> Bool) {
     var (gaps, counts): ([UInt8], [UInt16]) = ([], [])
@@ -147,14 +190,16 @@ extension Masked.Positions {
     self = .gaps(Bytes(copying: gaps), counts: Bytes(copying: counts))
   }
 
-  /// The smallest of those that can say which weights are stored: a pattern, where there is one, before a mask of the same
-  /// size.
+  /// The smallest of those that can say which weights are stored: a pattern or blocks, where there are such, before a mask of
+  /// the same size.
   ///
   /// - Parameters:
   ///   - pattern: how many of how many columns are stored, if that is the same everywhere.
+  ///   - block: the shape of blocks that are stored whole or not at all, if there are such.
   ///   - stores: whether a weight is stored.
   public static func smallest(
-    rows: Int, columns: Int, pattern: (kept: Int, of: Int)? = nil, stores: (_ row: Int, _ column: Int) -> Bool
+    rows: Int, columns: Int, pattern: (kept: Int, of: Int)? = nil, block: BlockShape? = nil,
+    stores: (_ row: Int, _ column: Int) -> Bool
   ) -> Masked.Positions {
     let width = Masked.maskBytes(columns)
     var mask = [UInt8](repeating: 0, count: rows * width)
@@ -165,6 +210,7 @@ extension Masked.Positions {
     }
     let candidates = [
       pattern.flatMap { Self(kept: $0.kept, of: $0.of, rows: rows, columns: columns, stores: stores) },
+      block.flatMap { Self($0, rows: rows, columns: columns, stores: stores) },
       .bitmask(Bytes(copying: mask)), Self(gapsOf: rows, columns: columns, stores: stores),
     ]
     return candidates.compactMap { $0 }.min {

@@ -47,6 +47,8 @@ public struct Masked: Sendable {
   let mask: Bytes
   /// The first stored weight of each row, and behind the last row their number.
   let starts: [UInt32]
+  /// Where weights are stored in whole eights of columns: which eight of its row each is.
+  private let runs: [UInt16]?
 
   /// The number of stored weights.
   public var count: Int { Int(starts[rows]) }
@@ -64,6 +66,7 @@ public struct Masked: Sendable {
     self.values = values
     mask = positions.mask(rows: rows, columns: columns)!
     starts = Self.starts(rows, Self.maskBytes(columns), mask)
+    runs = Self.runs(rows, columns, mask, values)
   }
 
   /// The weights of a matrix that are not 0, rounded to float16.
@@ -110,6 +113,24 @@ public struct Masked: Sendable {
       ? nil : "the scales of masked weights are not one per group"
   }
 
+  /// Eights of columns that are stored whole; nil where others are stored too, or a scale is not easily found.
+  private static func runs(_ rows: Int, _ columns: Int, _ mask: Bytes, _ values: Values) -> [UInt16]? {
+    let width = maskBytes(columns)
+    guard columns % 8 == 0, columns / 8 <= 1 << 16,
+      mask.array(of: UInt8.self).allSatisfy({ $0 == 0 || $0 == 255 })
+    else { return nil }
+    switch values {
+    case .float16: break
+    case .int8(_, let scales), .fourBits(_, _, let scales):
+      guard scales.groupSize >= columns || scales.groupSize.nonzeroBitCount == 1 else { return nil }
+    }
+    return mask.withUnsafeBytes { mask in
+      (0..<rows).flatMap { row in
+        (0..<(columns / 8)).filter { mask[row * width + $0] != 0 }.map { UInt16($0) }
+      }
+    }
+  }
+
   private static func groups(_ columns: Int, _ groupSize: Int) -> Int {
     columns == 0 ? 0 : (columns + groupSize - 1) / groupSize
   }
@@ -154,9 +175,19 @@ extension Masked {
   /// The product with one token.
   func multiply(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
     withKernelMatrix { matrix in
-      pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
-        pith_masked_product(matrix, x, range.lowerBound, range.upperBound, y)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: pith_masked_room(matrix)) { room in
+        let token = pith_masked_token(matrix, x, room.baseAddress)
+        pool.forEach(count: rows, grain: rowsPerTurn(columns: columns)) { range in
+          pith_masked_product(matrix, token, range.lowerBound, range.upperBound, y)
+        }
       }
+    }
+  }
+
+  private func withRuns(_ body: (UnsafePointer<UInt32>?, UnsafePointer<UInt16>?) -> Void) {
+    starts.withUnsafeBufferPointer { starts in
+      guard let runs else { return body(starts.baseAddress, nil) }
+      runs.withUnsafeBufferPointer { body(starts.baseAddress, $0.baseAddress) }
     }
   }
 
@@ -164,11 +195,13 @@ extension Masked {
     func start(_ bytes: Bytes) -> UnsafePointer<UInt8>? {
       bytes.unsafePointer.baseAddress?.assumingMemoryBound(to: UInt8.self)
     }
-    starts.withUnsafeBufferPointer { starts in
+    withRuns { starts, runs in
       var matrix = pith_masked(
-        mask: start(mask), starts: starts.baseAddress, values: nil, count: count, scales: nil, table: nil,
-        columns: columns, group_size: max(columns, 1), groups: columns > 0 ? 1 : 0, format: PITH_MASKED_HALF)
+        mask: start(mask), starts: starts, values: nil, count: count, scales: nil, table: nil,
+        columns: columns, group_size: max(columns, 1), groups: columns > 0 ? 1 : 0, format: PITH_MASKED_HALF,
+        runs: runs, group_shift: UInt32(UInt32.bitWidth - 1))
       func scale(_ scales: Scales) {
+        if scales.groupSize < columns { matrix.group_shift = UInt32(scales.groupSize.trailingZeroBitCount) }
         matrix.scales = start(scales.values)
         matrix.group_size = scales.groupSize
         matrix.groups = Self.groups(columns, scales.groupSize)

@@ -100,6 +100,16 @@ struct PackedStorageTests {
           ))
       }
     }
+    let block = BlockShape(rows: 2, columns: 4)!
+    let blocks = Masked.Positions.smallest(rows: rows, columns: columns, block: block) {
+      $0 / 2 % 2 == $1 / 4 % 2
+    }
+    let kept = (0..<(rows * columns)).count { $0 / columns / 2 % 2 == $0 % columns / 4 % 2 }
+    matrices.append(
+      (
+        "maskedblocks",
+        .masked(Masked(rows: rows, columns: columns, positions: blocks, values: .float16(halves(kept))))
+      ))
     for bits in [4, 8] {
       for (threshold, activations) in [(nil, .int8), (6.5, .int4)] as [(Float?, IntegerProduct.Activations)] {
         matrices.append(

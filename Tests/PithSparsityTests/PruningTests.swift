@@ -59,6 +59,30 @@ import Testing
     #expect(result.notes.contains(.denseColumns(53 - whole)))
   }
 
+  @Test(arguments: methods.filter { $0 != "obc" }, ["1x8", "4x8", "8x32"])
+  func blocksGoWhole(name: String, text: String) throws {
+    let inputs = CorrelatedInputs(rows: 18, columns: 160, seed: 12)
+    let block = try #require(BlockShape(text))
+    for bits in [16, 4] {
+      let (_, result) = try inputs.run(name) {
+        ($0.sparsity, $0.block, $0.bits, $0.groupSize) = (.share(0.6), block, bits, 32)
+      }
+      guard case .masked(let masked) = result.matrix else { throw WrongStorage() }
+      guard case .blocks(block, _) = masked.positions else { throw WrongStorage() }
+      let share = Double(masked.count) / (18 * 160)
+      #expect(share > 0.2 && share < 0.6, "\(share)")
+    }
+  }
+
+  @Test func blocksWithTheLeastMeanGo() {
+    let scores = Matrix(
+      rows: 3, columns: 5, values: [1, 1, 9, 9, 5, 1, 1, 9, 9, 5, 4, 4, 2, 2, 0].map(Float.init))
+    let mask = PruningMask(
+      scores, .share(0.5), scope: .matrix, block: BlockShape(rows: 2, columns: 2)!, on: CorrelatedInputs.pool)
+    // Blocks of means 1, 9, 5 above 4, 2, 0: three of six go.
+    #expect(mask.keeps.map { $0 ? 1 : 0 } == [0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0])
+  }
+
   @Test(arguments: [Sparsity.share(0.5), .pattern(zeros: 2, of: 4)])
   func sparseGPTLosesLessThanWandaAndThatLessThanMagnitude(sparsity: Sparsity) throws {
     for seed in 1...3 as ClosedRange<UInt64> {
@@ -129,6 +153,11 @@ import Testing
         "sparsegpt", .patternAcrossGroups(3, groupSize: 16),
         { ($0.bits, $0.groupSize, $0.sparsity) = (4, 16, .pattern(zeros: 1, of: 3)) }
       ),
+      (
+        "wanda", .blocksElsewhere,
+        { ($0.sparsity, $0.block) = (.pattern(zeros: 2, of: 4), BlockShape(rows: 1, columns: 8)) }
+      ),
+      ("magnitude", .blocksElsewhere, { ($0.scope, $0.block) = (.model, BlockShape(rows: 1, columns: 8)) }),
       ("obc", .patternless(method: "obc"), { $0.sparsity = .pattern(zeros: 2, of: 4) }),
     ]
     for (name, error, change) in cases {

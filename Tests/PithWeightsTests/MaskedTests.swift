@@ -49,6 +49,31 @@ import Testing
         == nil)
   }
 
+  @Test(
+    arguments: ["1x8", "4x8", "32x32", "2x1", "16x16"], [(1, 8), (7, 50), (64, 96), (33, 31), (0, 8), (3, 0)])
+  func blocksSayWhatAMaskSays(text: String, size: (Int, Int)) throws {
+    let shape = try #require(BlockShape(text))
+    let (rows, columns) = size
+    let grid = shape.grid(rows: rows, columns: columns)
+    let chosen = stores(grid.rows, grid.columns, share: 0.5, seed: 4)
+    let whole = (0..<(rows * columns)).map {
+      chosen[$0 / max(columns, 1) / shape.rows * grid.columns + $0 % max(columns, 1) / shape.columns]
+    }
+    let blocks = try #require(
+      Masked.Positions(shape, rows: rows, columns: columns) { whole[$0 * columns + $1] })
+    #expect(decoded(try #require(blocks.mask(rows: rows, columns: columns)), rows, columns) == whole)
+    #expect(blocks.byteCount(rows: rows, columns: columns) == grid.rows * ((grid.columns + 7) / 8))
+    guard rows >= shape.rows, columns >= shape.columns else { return }
+    #expect(Masked.Positions(shape, rows: rows, columns: columns) { $0 == 0 && $1 == 0 } == nil)
+  }
+
+  @Test func shapesOfBlocksAreKnown() {
+    for text in ["1x1", "3x8", "64x8", "8", "8x", "0x8", "ax8"] {
+      #expect(BlockShape(text) == nil, "\(text)")
+    }
+    #expect(BlockShape("4x16")?.text == "4x16")
+  }
+
   @Test func twoOfFourTakeTwoBitsEach() throws {
     let pattern = try #require(Masked.Positions(kept: 2, of: 4, rows: 2, columns: 64) { $1 % 2 == 0 })
     #expect(pattern.byteCount(rows: 2, columns: 64) == 2 * 64 / 2 * 2 / 8)
@@ -76,6 +101,7 @@ import Testing
       switch positions {
       case .bitmask: return "bitmask"
       case .pattern: return "pattern"
+      case .blocks: return "blocks"
       case .gaps: return "gaps"
       case .seed: return "seed"
       }
@@ -99,6 +125,10 @@ import Testing
       Masked.Positions.gaps(Bytes(copying: [UInt8(1), 2]), counts: counts).mask(rows: 1, columns: 4) == nil)
     #expect(
       Masked.Positions.gaps(Bytes(copying: [UInt8(1)]), counts: counts).mask(rows: 1, columns: 4) == nil)
+    // Bits behind the last block, and a row of blocks too few.
+    let block = BlockShape(rows: 2, columns: 8)!
+    #expect(Masked.Positions.blocks(block, Bytes(copying: [UInt8(4)])).mask(rows: 2, columns: 16) == nil)
+    #expect(Masked.Positions.blocks(block, Bytes(copying: [UInt8(1)])).mask(rows: 3, columns: 16) == nil)
     #expect(Masked.Positions.seed(1, perRow: 5).mask(rows: 1, columns: 4) == nil)
     let halves = Masked.Values.float16(Bytes(copying: [UInt16(0)]))
     #expect(Masked.fault(rows: 1, columns: 4, positions: .seed(1, perRow: 2), values: halves) != nil)

@@ -107,7 +107,9 @@ extension InstructionSets {
           seed: 4)
       }
       let masked = Sample.MaskedValues.allCases.flatMap { values in
-        [16, 64, 4096].map { Sample.masked(values, groupSize: $0, 3, columns, share: 0.5, seed: 5) }
+        [(16, 1), (64, 1), (4096, 1), (16, 8), (4096, 8)].map {
+          Sample.masked(values, groupSize: $0.0, 3, columns, share: 0.5, run: $0.1, seed: 5)
+        }
       }
       return dense + affine + quantizedScales + codebooks + vectors + masked
     }

@@ -82,10 +82,13 @@ extension InstructionSets {
     @Test(arguments: available, Sample.MaskedValues.allCases)
     func ofMaskedWeights(instructions: pith_instruction_set, values: Sample.MaskedValues) {
       for (rows, columns) in Self.shapes {
-        for (groupSize, share) in [(16, 0.5), (64, 0.1), (4096, 0.9)] as [(Int, Float)] {
-          expectProduct(
-            .masked(values, groupSize: groupSize, rows, columns, share: share, seed: UInt64(rows * columns)),
-            instructions)
+        for (groupSize, share) in [(16, 0.5), (48, 0.6), (64, 0.1), (4096, 0.9)] as [(Int, Float)] {
+          for run in [1, 8] {
+            expectProduct(
+              .masked(
+                values, groupSize: groupSize, rows, columns, share: share, run: run,
+                seed: UInt64(rows * columns)), instructions)
+          }
         }
       }
     }

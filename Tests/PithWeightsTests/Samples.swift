@@ -110,9 +110,10 @@ extension Sample {
   /// How weights behind a mask are written.
   enum MaskedValues: CaseIterable { case float16, int8, fourBits }
 
-  /// A share of the weights behind a mask; some rows have none, some all.
+  /// A share of the weights behind a mask; some rows have none, some all; perhaps in whole runs of columns.
   static func masked(
-    _ values: MaskedValues, groupSize: Int, _ rows: Int, _ columns: Int, share: Float, seed: UInt64
+    _ values: MaskedValues, groupSize: Int, _ rows: Int, _ columns: Int, share: Float, run: Int = 1,
+    seed: UInt64
   ) -> Sample {
     var random = SeededGenerator(seed: seed)
     let groups = (columns + groupSize - 1) / groupSize
@@ -120,10 +121,12 @@ extension Sample {
     let width = Masked.maskBytes(columns)
     var mask = [UInt8](repeating: 0, count: rows * width)
     var (weights, halves, codes) = ([Float](repeating: 0, count: rows * columns), [UInt16](), [UInt8]())
+    var isStored = false
     for index in weights.indices {
       let (row, column) = (index / columns, index % columns)
       let share = row % 4 == 1 ? 0 : row % 4 == 2 ? 1 : share
-      guard random.uniform() < share else { continue }
+      if column % run == 0 { isStored = random.uniform() < share }
+      guard isStored else { continue }
       mask[row * width + column / 8] |= 1 << (column % 8)
       let scale = half(scales[row * groups + column / groupSize])
       switch values {
@@ -148,7 +151,7 @@ extension Sample {
           codes: Packing.pack(codes, rows: 1, bits: 4), table: Bytes(copying: table), scales: groupScales)
       }
     return Sample(
-      name: "masked \(values) \(share), groups of \(groupSize), \(rows)×\(columns)",
+      name: "masked \(values) \(share), runs of \(run), groups of \(groupSize), \(rows)×\(columns)",
       matrix: .masked(
         Masked(rows: rows, columns: columns, positions: .bitmask(Bytes(copying: mask)), values: stored)),
       weights: weights, bound: values == .int8 ? 128 : 1)

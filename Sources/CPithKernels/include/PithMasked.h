@@ -21,10 +21,20 @@ typedef struct {
   const uint8_t *table;   ///< 16 float32 values, for nibbles
   size_t columns, group_size, groups;  ///< a group has a multiple of 16 columns, the last one of a row perhaps fewer
   pith_masked_format format;
+  /// Where every stored weight is one of eight whole columns from a multiple of 8 on, and a group has 2^group_shift columns:
+  /// an eighth of the first of them, for each eight stored weights; else NULL.
+  const uint16_t *runs;
+  unsigned group_shift;
 } pith_masked;
 
 /// Decodes one row.
 void pith_masked_decode(const pith_masked *matrix, size_t row, float *out);
 
-/// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last.
-void pith_masked_product(const pith_masked *matrix, const float *x, size_t first, size_t last, float *y);
+/// The floats that pith_masked_token needs.
+size_t pith_masked_room(const pith_masked *matrix);
+
+/// One token, prepared once for all rows: what it gives points into x or `room`.
+const float *pith_masked_token(const pith_masked *matrix, const float *x, float *room);
+
+/// y[r] = Σ_k x[k] · w[r][k] for rows first ≤ r < last, of a prepared token.
+void pith_masked_product(const pith_masked *matrix, const float *token, size_t first, size_t last, float *y);

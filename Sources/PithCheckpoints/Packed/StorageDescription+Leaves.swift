@@ -90,13 +90,20 @@ extension StorageDescription {
     case "pattern":
       let count = try number("of", 2...256)
       return .pattern(kept: try number("kept", 1...(count - 1)), of: count)
+    case "blocks":
+      let range = 1...32
+      guard let shape = BlockShape(rows: try number("rows", range), columns: try number("columns", range))
+      else {
+        throw fields.bad("'rows' and 'columns' of blocks must be powers of two, not both 1")
+      }
+      return .blocks(shape)
     case "gaps": return .gaps(count: try number("count", 0...Int(Int32.max)))
     case "seed":
       guard let seed = try positions.text("seed").flatMap({ UInt64($0) }) else {
         throw fields.bad("'seed' must be a whole number, as a string")
       }
       return .seed(seed, perRow: try number("per_row", 0...columns))
-    default: throw fields.bad("'kind' of positions must be bitmask, pattern, gaps or seed")
+    default: throw fields.bad("'kind' of positions must be bitmask, pattern, blocks, gaps or seed")
     }
   }
 
@@ -132,6 +139,7 @@ extension StorageDescription.MaskedPositions {
     switch positions {
     case .bitmask: self = .bitmask
     case .pattern(let kept, let count, _): self = .pattern(kept: kept, of: count)
+    case .blocks(let shape, _): self = .blocks(shape)
     case .gaps(let gaps, _): self = .gaps(count: gaps.count)
     case .seed(let seed, let perRow): self = .seed(seed, perRow: perRow)
     }
@@ -142,6 +150,8 @@ extension StorageDescription.MaskedPositions {
     switch self {
     case .bitmask: ["kind": "bitmask"]
     case .pattern(let kept, let count): ["kind": "pattern", "kept": .int(kept), "of": .int(count)]
+    case .blocks(let shape):
+      ["kind": "blocks", "rows": .int(shape.rows), "columns": .int(shape.columns)]
     case .gaps(let count): ["kind": "gaps", "count": .int(count)]
     case .seed(let seed, let perRow):
       ["kind": "seed", "seed": .string("\(seed)"), "per_row": .int(perRow)]

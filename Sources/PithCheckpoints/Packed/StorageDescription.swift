@@ -32,6 +32,7 @@ indirect enum StorageDescription: Equatable, Sendable {
   enum MaskedPositions: Equatable {
     case bitmask
     case pattern(kept: Int, of: Int)
+    case blocks(BlockShape)
     case gaps(count: Int)
     case seed(UInt64, perRow: Int)
   }

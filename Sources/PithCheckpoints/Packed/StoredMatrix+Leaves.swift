@@ -77,6 +77,10 @@ extension Masked {
     case .pattern(let kept, let run):
       let width = Packing.bytesPerRow(columns / run * kept, bits: Positions.bits(run))
       places = .pattern(kept: kept, of: run, places: try read("places", .uint8, [rows, width]))
+    case .blocks(let shape):
+      let grid = shape.grid(rows: rows, columns: columns)
+      places = .blocks(
+        shape, try read("blocks", .uint8, [grid.rows, shape.bytes(columns: columns)]))
     case .gaps(let count):
       places = .gaps(
         try read("gaps", .uint8, [count]), counts: try read("gap_counts", .uint16, [rows]))

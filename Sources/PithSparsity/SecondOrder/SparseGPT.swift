@@ -53,17 +53,16 @@ enum SparseGPT {
         SparseRow(fit: fit, harm: harm, pattern: (zeros, count))
       }
     case .share(let share):
-      let limit = options.dynamic ? limit(weight.scored { $0 * $0 * harm[$1] }, share) : nil
+      func blockwise(_ scores: Matrix) -> Matrix { options.block.map(scores.means) ?? scores }
+      let limit =
+        options.dynamic ? limit(blockwise(weight.scored { $0 * $0 * harm[$1] }), share) : nil
       return GPTQ.sweep(
         weight, factor, blocks: blocks(weight.columns, groupSize, run: 0), on: pool,
         arrive: { block, columns, rows in
           let scores = columns.scored { $0 * $0 * harm[block.columns.lowerBound + $1] }
-          var mask = PruningMask(rows: scores.rows, columns: scores.columns)
-          if let limit {
-            mask.keeps = scores.values.map { $0 > limit }
-          } else {
-            mask = PruningMask(scores, .share(share), scope: .matrix, on: pool)
-          }
+          let mask =
+            limit.map { PruningMask(scores, above: $0, block: options.block) }
+            ?? PruningMask(scores, .share(share), scope: .matrix, block: options.block, on: pool)
           for row in rows.indices {
             rows[row].keeps += mask.keeps[(row * mask.columns)..<((row + 1) * mask.columns)]
           }

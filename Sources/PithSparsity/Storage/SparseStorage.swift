@@ -10,7 +10,8 @@ enum SparseStorage {
   static func store(
     _ weight: Matrix, _ scores: Matrix, _ options: MethodOptions, on pool: ThreadPool
   ) throws(MethodError) -> CompressedMatrix {
-    let mask = PruningMask(scores, options.sparsity, scope: options.scope, on: pool)
+    let mask = PruningMask(
+      scores, options.sparsity, scope: options.scope, block: options.block, on: pool)
     return CompressedMatrix(try store(weight, mask, options, on: pool), notes: notes(weight, options))
   }
 
@@ -48,7 +49,7 @@ enum SparseStorage {
       throw .tooLarge(row: index / weight.columns, column: index % weight.columns)
     }
     let masked = Masked(
-      rows: weight.rows, columns: weight.columns, positions: mask.positions(options.sparsity),
+      rows: weight.rows, columns: weight.columns, positions: mask.positions(options),
       values: .float16(Bytes(copying: halves)))
     return try smallerThanDense(masked, bits: 16, scaleBytes: 0)
   }
@@ -77,7 +78,7 @@ enum SparseStorage {
       values = .int8(codes: Bytes(copying: codes), scales: stored)
     }
     let masked = Masked(
-      rows: weight.rows, columns: weight.columns, positions: mask.positions(options.sparsity), values: values)
+      rows: weight.rows, columns: weight.columns, positions: mask.positions(options), values: values)
     return try smallerThanDense(masked, bits: fit.table == nil ? 8 : 4, scaleBytes: 2 * scales.count)
   }
 
@@ -142,9 +143,11 @@ extension Matrix {
 
 extension PruningMask {
   /// The smallest form of the positions that stay.
-  func positions(_ sparsity: Sparsity) -> Masked.Positions {
+  func positions(_ options: MethodOptions) -> Masked.Positions {
     var pattern: (kept: Int, of: Int)?
-    if case .pattern(let zeros, let count) = sparsity { pattern = (count - zeros, count) }
-    return .smallest(rows: rows, columns: columns, pattern: pattern) { keeps[$0 * columns + $1] }
+    if case .pattern(let zeros, let count) = options.sparsity { pattern = (count - zeros, count) }
+    return .smallest(rows: rows, columns: columns, pattern: pattern, block: options.block) {
+      keeps[$0 * columns + $1]
+    }
   }
 }

@@ -34,6 +34,12 @@ struct MethodArguments: ParsableArguments {
 
   @Option(
     help:
+      "Pruning by a share: the rows and columns of blocks that go whole, such as 1x8 or 4x8; larger ones run faster and lose more."
+  )
+  var block: String?
+
+  @Option(
+    help:
       "magnitude, obd, obc: where the least are sought: matrix, row, or of magnitude model (default: matrix)."
   )
   var scope: String?
@@ -90,7 +96,7 @@ struct MethodArguments: ParsableArguments {
       (.actOrder, actOrder), (.damping, damping), (.grid, grid), (.alpha, alpha), (.loss, loss),
       (.dimension, dimension), (.codebooks, codebooks), (.iterations, iterations), (.threshold, threshold),
       (.outlierShare, outlierShare), (.scaleBits, scaleBits), (.activations, activations),
-      (.sparsity, sparsity), (.scope, scope), (.dynamic, dynamic ? "true" : nil),
+      (.sparsity, sparsity), (.block, block), (.scope, scope), (.dynamic, dynamic ? "true" : nil),
       (.fixedOutliers, fixedOutliers ? "true" : nil),
     ]
     return texts.compactMap { name, text in text.map { (name, $0) } }
