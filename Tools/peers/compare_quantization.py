@@ -9,7 +9,7 @@ read the same tokens, and leave the embedding alone; what each has written in it
 `pith evaluate`. The seconds and the peak memory are those of the process that quantizes, from its start to the written file.
 
 Whatever is done is kept in $PITH_CACHE/compare-quantization, a file for each row, so that the comparison goes on where it was
-stopped; the page shows what has been measured so far. A calibration of other than 128 windows, to try things out, has a
+stopped; the page shows what has been measured so far, and keeps the rows that were measured elsewhere. A calibration of other than 128 windows, to try things out, has a
 cache of its own, is measured on two windows and leaves the page alone. Close other programs: the seconds are those of the machine as it is.
 """
 
@@ -311,13 +311,37 @@ def ratios(ours, theirs):
     return [f"×{ours[key] / theirs[key]:.2f}" for key in ("seconds", "peak")]
 
 
+def known(page):
+    """What the page says: {name: its line and those that belong to it} and {tool: version}."""
+    groups, versions = {}, {}
+    leads, title = set(), None
+    for text in page.splitlines():
+        name = text.split(" | ")[0][2:] if text.startswith("| ") else None
+        if text.startswith("## "):
+            # The second table begins its groups with ours.
+            leads = {name for name, _ in PEERS} if "At each size" in text else {name for name, _, _ in SAME}
+        elif name in leads:
+            title = name
+            groups[title] = [text]
+        elif name and title and not text.startswith("| ---"):
+            groups[title].append(text)
+        elif text.startswith("Versions: "):
+            versions = dict(item.rsplit(" ", 1) for item in text.removeprefix("Versions: ").rstrip(".").split(", "))
+        elif not name:
+            title = None
+    return groups, versions
+
+
 def write(comparison):
-    """Puts what has been measured into the page."""
-    parts, versions = [], {}
-    pairs = []
+    """Puts what has been measured into the page; rows that were measured elsewhere stay."""
+    page = PAGE.read_text()
+    groups, versions = known(page)
+    parts, pairs = [], []
     for name, _ in PEERS:
         theirs = comparison.row(name)
         if not theirs:
+            if name in groups:
+                pairs.append((float(groups[name][0].split(" | ")[1]), groups[name]))
             continue
         versions.update(theirs["versions"])
         if "fit" in theirs and (ours := comparison.row(theirs["fit"])):
@@ -328,14 +352,15 @@ def write(comparison):
     parts += [text for _, lines in sorted(pairs, key=lambda pair: -pair[0]) for text in lines]
     same = []
     for name, _, answered in SAME:
-        if ours := comparison.row(name):
+        if not (ours := comparison.row(name)):
+            same += groups.get(name, [])
+        else:
             same.append(line(name, ours))
             same += [line(other, theirs, ratios(ours, theirs)) for other in answered if (theirs := comparison.row(other))]
     if same:
         parts.append("\n## The same method, the same storage\n\n" + HEADER)
         parts += same
     text = "\n".join(parts) + "\n\nVersions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".\n"
-    page = PAGE.read_text()
     before, rest = page.split(BEGIN)
     PAGE.write_text(before + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])
 
