@@ -1,13 +1,14 @@
 # The commands of the project; `make` alone lists them.
 PITH := .build/release/pith
 
-.PHONY: help demo test bench format lint build study-quantization compare-quantization
+.PHONY: help demo test bench format lint build study-quantization study-sparsity compare-quantization
 
 help:
 	@echo "make demo     shrink a real language model and show what that saved and what it cost"
 	@echo "make test     check the style, build, and run all tests"
 	@echo "make bench    time the kernels"
 	@echo "make study-quantization DATA=folder   every method on one model: docs/quantization.md (hours; goes on where it was)"
+	@echo "make study-sparsity DATA=folder       the same for pruning: docs/sparsity.md (hours; the same)"
 	@echo "make compare-quantization DATA=folder the same through other quantizers, beside ours: docs/comparison.md (hours; the same)"
 	@echo "make format   format the sources"
 	@echo "make lint     check the style"
@@ -27,6 +28,9 @@ test:
 
 study-quantization: build
 	@python3 Tools/study_quantization.py --pith $(PITH) --data "$(DATA)"
+
+study-sparsity: build
+	@python3 Tools/study_sparsity.py --pith $(PITH) --data "$(DATA)"
 
 compare-quantization: build
 	@python3 Tools/peers/compare_quantization.py --pith $(PITH) --data "$(DATA)"

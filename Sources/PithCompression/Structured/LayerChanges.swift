@@ -5,15 +5,20 @@ import PithTensors
 /// How much each layer changes the residual stream: 1 less the mean cosine of a token's state before it to that after it
 /// (the block influence of Men et al., arXiv 2403.03853, eq. 1).
 struct LayerChanges {
-  /// Sequences that are read: each tells of hundreds of tokens.
-  private static let sequences = 8
+  /// About how many tokens are read.
+  private static let tokens = 4096
 
   private let sequences: [[Int32]]
   private let pool: ThreadPool
 
   /// - Parameter sequences: calibration; the first few are read.
   init(_ sequences: [[Int32]], on pool: ThreadPool) {
-    self.sequences = Array(sequences.prefix(Self.sequences))
+    var count = 0
+    self.sequences = Array(
+      sequences.prefix { sequence in
+        defer { count += sequence.count }
+        return count < Self.tokens
+      })
     self.pool = pool
   }
 
