@@ -8,8 +8,9 @@
 enum BLAS {
   /// Work is shared among the threads of a `ThreadPool`: threads of the library's own would wait in loops beside them, and
   /// sums would depend on their number.
-  private static let isSingleThreaded: Bool = {
+  private static let isReady: Bool = {
     #if !canImport(Accelerate)
+      openblas_take_fitting_kernels()
       openblas_set_num_threads(1)
     #endif
     return true
@@ -21,7 +22,7 @@ enum BLAS {
     _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ beta: Float,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int
   ) {
-    _ = isSingleThreaded
+    _ = isReady
     var (transA, transB) = (letter(transA), letter(transB))
     var (m, n, k, lda, ldb, ldc) = (Int32(m), Int32(n), Int32(k), Int32(lda), Int32(ldb), Int32(ldc))
     var (alpha, beta) = (alpha, beta)
@@ -30,7 +31,7 @@ enum BLAS {
 
   /// A = L·Lᵀ in the lower triangle ("L"), or UᵀU in the upper ("U"); the column that is not positive (from 1), or 0.
   static func dpotrf(_ uplo: Character, _ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
-    _ = isSingleThreaded
+    _ = isReady
     var (uplo, n, info) = (letter(uplo), Int32(n), Int32(0))
     var lda = n
     dpotrf_(&uplo, &n, a, &lda, &info)
@@ -39,7 +40,7 @@ enum BLAS {
 
   /// A⁻¹ in the lower triangle, from the factor that `dpotrf` left.
   static func dpotri(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
-    _ = isSingleThreaded
+    _ = isReady
     var (uplo, n, info) = (letter("L"), Int32(n), Int32(0))
     var lda = n
     dpotri_(&uplo, &n, a, &lda, &info)
@@ -50,7 +51,7 @@ enum BLAS {
   static func dpotrs(
     _ n: Int, _ count: Int, _ a: UnsafePointer<Double>, _ b: UnsafeMutablePointer<Double>
   ) {
-    _ = isSingleThreaded
+    _ = isReady
     var (uplo, n, count, info) = (letter("L"), Int32(n), Int32(count), Int32(0))
     var (lda, ldb) = (n, n)
     dpotrs_(&uplo, &n, &count, a, &lda, b, &ldb, &info)
@@ -58,7 +59,7 @@ enum BLAS {
 
   /// The inverse of an upper triangle in its place; the column of a 0 on the diagonal (from 1), or 0.
   static func dtrtri(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Int {
-    _ = isSingleThreaded
+    _ = isReady
     var (uplo, diag, n, info) = (letter("U"), letter("N"), Int32(n), Int32(0))
     var lda = n
     dtrtri_(&uplo, &diag, &n, a, &lda, &info)
@@ -67,7 +68,7 @@ enum BLAS {
 
   /// Eigenvalues rising in `w`, eigenvectors in the columns of A; whether it converged.
   static func dsyevd(_ n: Int, _ a: UnsafeMutablePointer<Double>, _ w: UnsafeMutablePointer<Double>) -> Bool {
-    _ = isSingleThreaded
+    _ = isReady
     var (jobz, uplo, n, info) = (letter("V"), letter("L"), Int32(n), Int32(0))
     var lda = n
     var (size, integerSize) = (Int32(-1), Int32(-1))
@@ -85,7 +86,7 @@ enum BLAS {
     _ m: Int, _ n: Int, _ a: UnsafeMutablePointer<Double>, _ s: UnsafeMutablePointer<Double>,
     _ u: UnsafeMutablePointer<Double>, _ vt: UnsafeMutablePointer<Double>
   ) -> Bool {
-    _ = isSingleThreaded
+    _ = isReady
     var (jobz, m, n, info) = (letter("S"), Int32(m), Int32(n), Int32(0))
     var (lda, ldu, ldvt, size) = (m, m, min(m, n), Int32(-1))
     var integers = [Int32](repeating: 0, count: 8 * Int(min(m, n)))

@@ -1,6 +1,7 @@
 import Foundation
 import PithCheckpoints
 import PithModels
+import PithQuantization
 import PithTensors
 import PithTestSupport
 import Testing
@@ -129,4 +130,21 @@ import Testing
   }
 
   private final class Counter { var count = 0 }
+
+  /// What the knapsack counts on is what is stored.
+  @Test(arguments: [(24, 64), (17, 100), (8, 576)])
+  func candidatesKnowTheirBytes(rows: Int, columns: Int) throws {
+    var generator = SeededGenerator(seed: 3)
+    func noise(_ rows: Int) -> Matrix {
+      Matrix(
+        rows: rows, columns: columns, values: (0..<(rows * columns)).map { _ in generator.uniform() - 0.5 })
+    }
+    var observer = InputObserver(columns: columns)
+    observer.add(noise(2 * columns))
+    let weight = noise(rows)
+    for candidate in Candidate.layers where !candidate.isSlow {
+      let stored = try candidate.quantized(weight, observer.statistics, on: pool)
+      #expect(stored.byteCount == candidate.bytes(rows: rows, columns: columns), "\(candidate.name)")
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import PithModels
 import PithQuantization
+import PithSparsity
 
 /// What the search may choose from for a matrix: steps that end in a quantizer.
 struct Candidate: Sendable {
@@ -11,7 +12,7 @@ struct Candidate: Sendable {
   let steps: [Recipe.Step]
 
   /// How a candidate stores a matrix.
-  enum Kind { case integers, additive, half }
+  enum Kind { case integers, additive, sparse, half }
 
   /// The candidates for matrices of layers, from the smallest to the largest.
   ///
@@ -23,6 +24,8 @@ struct Candidate: Sendable {
     scalar(bits: 3, groupSize: 64), additive(bits: 7, dimension: 4),
     scalar(bits: 4, groupSize: 128), scalar(bits: 4, groupSize: 64), scalar(bits: 5, groupSize: 64),
     scalar(bits: 6, groupSize: 64), scalar(bits: 8, groupSize: 64), half(LayerSelection()),
+    // Between the others in size; where weights are of little use, they may lose less.
+    sparse(bits: 4, share: 0.5), sparse(bits: 8, share: 0.5),
   ]
 
   private static func scalar(bits: Int, groupSize: Int) -> Candidate {
@@ -43,6 +46,16 @@ struct Candidate: Sendable {
     (options.bits, options.dimension) = (bits, dimension)
     return Candidate(
       name: "aq \(options.codebooks) × \(1 << bits) vectors of \(dimension)", kind: .additive,
+      steps: [Recipe.Step(.quantizer(method), options: options)])
+  }
+
+  /// Half of the weights, in few bits behind a mask.
+  private static func sparse(bits: Int, share: Float) -> Candidate {
+    let method = CompressionMethod.sparsity.first { $0.name == "sparsegpt" }!
+    var options = method.defaults
+    (options.bits, options.sparsity) = (bits, .share(share))
+    return Candidate(
+      name: "sparsegpt \(options.sparsity.text), \(bits) bits", kind: .sparse,
       steps: [Recipe.Step(.quantizer(method), options: options)])
   }
 

@@ -2,6 +2,7 @@ import PithCheckpoints
 import PithEvaluation
 import PithModels
 import PithQuantization
+import PithSparsity
 import PithTensors
 import PithWeights
 
@@ -198,6 +199,17 @@ extension Candidate {
         dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
       let codes = Packing.bytesPerRow(layout.codesPerRow(columns), bits: options.bits)
       return rows * (codes + 2) + layout.tableShape.reduce(2, *)
+    case .sparse:
+      guard case .share(let share) = options.sparsity else { preconditionFailure("a share") }
+      let groupSize = min(options.groupSize ?? columns, columns)
+      let groups = (columns + groupSize - 1) / groupSize
+      // A mask is chosen for the columns of a group, in all rows together.
+      let stored = (0..<groups).reduce(0) { sum, group in
+        let weights = rows * min(groupSize, columns - group * groupSize)
+        return sum + weights - PruningMask.count(share, of: weights)
+      }
+      let table = options.bits == 4 ? 64 : 0
+      return rows * (Masked.maskBytes(columns) + groups * 2) + (stored * options.bits + 7) / 8 + table
     case .integers:
       let groupSize = min(options.groupSize ?? columns, columns)
       let groups = (columns + groupSize - 1) / groupSize
