@@ -74,7 +74,7 @@ let package = Package(
 
     .target(name: "PithTestSupport", path: "Tests/PithTestSupport", swiftSettings: swift),
     tests("PithWeightsTests", ["PithWeights", "PithTensors", "CPithKernels"]),
-    tests("PithLinearAlgebraTests", ["PithLinearAlgebra", "PithTensors"]),
+    tests("PithLinearAlgebraTests", ["PithLinearAlgebra", "PithTensors", "CPithKernels"]),
     tests("PithModelsTests", ["PithModels", "PithCheckpoints", "PithWeights", "PithTensors", "PithJSON"]),
     tests("PithTokenizersTests", ["PithTokenizers", "PithJSON"]),
     tests(

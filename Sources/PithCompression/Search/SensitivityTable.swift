@@ -132,7 +132,7 @@ struct SensitivityMeasurement {
     return max(0, probe.divergence(of: variant, fromLayer: map.place.layer))
   }
 
-  /// The losses of candidates as shares of that of rounding, slow ones only if wanted.
+  /// The losses of candidates as shares of that of rounding, slow ones only if wanted; nil for one that is larger than dense.
   private func shares(_ map: Linear, _ seen: InputStatistics, withSlow: Bool) throws -> [Double?] {
     let weight = map.weight.decoded(on: pool)
     func loss(_ steps: [Recipe.Step]) throws -> Double {
@@ -142,9 +142,15 @@ struct SensitivityMeasurement {
     let rounding = try loss(Self.yardstick)
     return try candidates.layers.map { candidate in
       guard withSlow || !candidate.isSlow else { return nil }
-      return rounding > 0 ? try loss(candidate.steps) / rounding : 1
+      do { return rounding > 0 ? try loss(candidate.steps) / rounding : 1 } catch MethodError.largerThanDense
+      {
+        return nil
+      }
     }
   }
+
+  /// The cost of a storage that a matrix is too small for.
+  private static let unavailable = 1e30
 
   private func row(
     _ map: Linear, _ name: String, _ divergence: Double, _ shares: [[Double?]]
@@ -153,7 +159,7 @@ struct SensitivityMeasurement {
       let known = shares.compactMap { $0[index] }
       return MultipleChoiceKnapsack.Choice(
         size: candidate.bytes(rows: map.weight.rows, columns: map.weight.columns),
-        cost: divergence * known.reduce(0, +) / Double(known.count))
+        cost: known.isEmpty ? Self.unavailable : divergence * known.reduce(0, +) / Double(known.count))
     }
     return SensitivityTable.Row(
       name: name, place: map.place, weights: map.weight.rows * map.weight.columns, choices: choices)
