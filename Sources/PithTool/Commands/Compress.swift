@@ -200,9 +200,9 @@ struct Compress: ParsableCommand {
     }
     for matrix in card.troubled { for note in matrix.notes { Output.say("note: \(matrix.name): \(note)") } }
     let bits = card.size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in the layers, " } ?? ""
-    Output.result(
-      "\(output): \(card.cut.map { "\($0), " } ?? "")\(card.matrices.count) matrices, \(bits)\(Format.megabytes(card.size.bytes)) in all"
-    )
+    let cut = card.cut.map { "\($0); " } ?? ""
+    let matrices = card.matrices.isEmpty ? "" : "\(card.matrices.count) matrices, "
+    Output.result("\(output): \(cut)\(matrices)\(bits)\(Format.megabytes(card.size.bytes)) in all")
     if let quality = card.quality, let original = card.originalPerplexity,
       let divergence = quality.klDivergence
     {
