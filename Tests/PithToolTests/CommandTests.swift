@@ -150,6 +150,13 @@ struct CommandTests {
       let kept = try measure(windows + ["--keep-reference", states])
       #expect(try kept.json["kl_divergence"]!.double! == plain)
     }
+    // Another text that begins with the same window.
+    let longer = try folder.write(
+      "longer.txt",
+      String(repeating: "Some words and more. ", count: 10) + String(repeating: "Other words. ", count: 30))
+    let changed = try CommandRun(
+      ["evaluate", small, "--text", longer, "--against", tinyModel, "--keep-reference", states] + windows)
+    #expect(changed.code == 65 && changed.talk.contains("another model, text or window"))
     let other = try measure(["--window", "8", "--keep-reference", states])
     #expect(other.code == 65)
     #expect(other.talk.contains("another model, text or window"))

@@ -54,9 +54,7 @@ final class CompressionRun {
       var statistics: InputStatistics?
       // Methods that need no calibration are measured by it, since the tokens are there.
       if let input, maps.contains(where: { plan[$0.place].quantizer != nil }) {
-        var observer = InputObserver(columns: input.columns)
-        input.forEach { observer.add($0, on: compressor.pool) }
-        statistics = observer.statistics
+        statistics = input.statistics(on: compressor.pool)
       }
       let made = try compressor.compress(maps, statistics, folds: model.hasNormOfItsOwn(before: maps))
       if !made.matrices.isEmpty { try workspace.keep(made, as: index) }

@@ -1,5 +1,6 @@
 import PithCheckpoints
 import PithModels
+import PithQuantization
 import PithTensors
 
 extension Model {
@@ -28,5 +29,14 @@ extension Model {
       _ = encoder.states(batch, &run)
     }
     if let failure { throw failure }
+  }
+}
+
+extension Observation.Input {
+  /// What all rows tell of the input.
+  func statistics(on pool: ThreadPool) -> InputStatistics {
+    var observer = InputObserver(columns: columns)
+    forEach { observer.add($0, on: pool) }
+    return observer.statistics
   }
 }

@@ -16,8 +16,9 @@ import PithSparsity
 ///           layers: {roles: [gate, up, down], indices: 2-27}
 ///       """)
 ///
-/// What `drop` names is cut out first; layers are then counted anew. A step either prepares the inputs of matrices (`awq`, `smoothquant`, `rotate`) or quantizes. A matrix goes through
-/// all preparing steps that match it, in order, and then through the last quantizing step that matches it.
+/// What `drop` names is cut out first; layers are then counted anew. A step either prepares the inputs of matrices
+/// (`awq`, `smoothquant`, `rotate`) or gives them their storage. A matrix goes through all preparing steps that match
+/// it, in order, and then through the last other step that matches it.
 public struct Recipe: Sendable {
   /// One method with options, and where it applies.
   public struct Step: Sendable {

@@ -90,11 +90,10 @@ struct SensitivityMeasurement {
           progress(divergences.count, total)
         }
         if let layer = maps.first?.place.layer, sampled.contains(layer) {
-          var observer = InputObserver(columns: input.columns)
-          input.forEach { observer.add($0, on: pool) }
+          let seen = input.statistics(on: pool)
           for map in maps {
             shares[map.place.role, default: []].append(
-              try self.shares(map, observer.statistics, withSlow: layer == middle))
+              try self.shares(map, seen, withSlow: layer == middle))
           }
         }
       } catch {

@@ -108,12 +108,7 @@ final class PruningRun {
     let clock = ContinuousClock()
     let start = clock.now
     let weight = map.weight.decoded(on: pool)
-    var statistics: InputStatistics?
-    if let input {
-      var observer = InputObserver(columns: input.columns)
-      input.forEach { observer.add($0, on: pool) }
-      statistics = observer.statistics
-    }
+    let statistics = input?.statistics(on: pool)
     let (inputs, left, notes) = try choose(map, weight, statistics)
     var group = CompressedGroup(inputs: inputs)
     for producer in producers(of: map) {

@@ -16,6 +16,7 @@ struct ReferenceFile {
   ///   read or written.
   func states(of reference: LanguageModel, _ evaluation: LanguageEvaluation) throws -> [Matrix] {
     let count = evaluation.windows.count
+    let tokens = JSONValue.array(evaluation.windows.map { .array($0.map { .int(Int($0)) }) })
     guard FileManager.default.fileExists(atPath: path) else {
       let progress = Progress("reference", total: count)
       let states = (0..<count).map { window in
@@ -23,7 +24,8 @@ struct ReferenceFile {
         return evaluation.states(window, of: reference.decoder, pool: reference.pool)
       }
       try MatrixFile.write(
-        states.enumerated().map { ("\($0)", .dense(Dense($1))) }, remarks: ["kind": .string(Self.kind)],
+        states.enumerated().map { ("\($0)", .dense(Dense($1))) },
+        remarks: ["kind": .string(Self.kind), "windows": tokens],
         to: path, shownAs: path)
       return states
     }
@@ -32,8 +34,8 @@ struct ReferenceFile {
     }
     let known = Dictionary(uniqueKeysWithValues: matrices.map { ($0.name, $0.matrix) })
     let states = (0..<count).compactMap { known["\($0)"]?.decoded() }
-    // A window read anew tells another model or text.
-    guard states.count == count, matrices.count == count,
+    // A window read anew tells another model.
+    guard states.count == count, remarks["windows"].map({ JSONValue($0).text() }) == tokens.text(),
       states[0] == evaluation.states(0, of: reference.decoder, pool: reference.pool)
     else {
       throw Failure.data(
