@@ -153,7 +153,7 @@ def main(name, page, sections, description, finish=lambda study: None):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--pith", default=ROOT / ".build/release/pith")
     parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder with wikitext2/calibration.txt and test.txt")
-    parser.add_argument("--only", default="", help="measure only rows whose section and name contain this")
+    parser.add_argument("--only", action="append", help="measure only rows whose section and name contain this (may be repeated)")
     parser.add_argument("--no-speeds", action="store_true", help="measure speeds another time, when nothing else runs")
     arguments = parser.parse_args()
     study = Study(name, page, sections, arguments.pith, arguments.data)
@@ -167,7 +167,7 @@ def main(name, page, sections, description, finish=lambda study: None):
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         measured = [pool.submit(measure, section, row, steps) for section, rows in sections for row, steps in rows
-                    if arguments.only in f"{section}: {row}"]
+                    if any(part in f"{section}: {row}" for part in arguments.only or [""])]
         for row in measured:
             row.result()
     if not arguments.no_speeds:

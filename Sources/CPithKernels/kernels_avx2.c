@@ -7,6 +7,8 @@
 #define KERNELS pith_kernels_avx2
 #define LANES 8
 #define TILE_TOKENS 3
+#define OUTER_TOKENS 6
+#define PANEL_TOKENS 12
 
 /// Two tables of 8; the fourth bit of an index, moved to the sign, chooses between them.
 static inline __attribute__((always_inline)) TARGET __m256 look_up_avx2(const float *table, __m256i indices) {
