@@ -1,7 +1,7 @@
 # The commands of the project; `make` alone lists them.
 PITH := .build/release/pith
 
-.PHONY: help demo test bench format lint build study-quantization study-sparsity compare-quantization
+.PHONY: help demo test bench format lint build study-quantization study-sparsity compare-quantization compare-pruning
 
 help:
 	@echo "make demo     shrink a real language model and show what that saved and what it cost"
@@ -10,6 +10,7 @@ help:
 	@echo "make study-quantization DATA=folder   every method on one model: docs/quantization.md (hours; goes on where it was)"
 	@echo "make study-sparsity DATA=folder       the same for pruning: docs/sparsity.md (hours; the same)"
 	@echo "make compare-quantization DATA=folder the same through other quantizers, beside ours: docs/comparison.md (hours; the same)"
+	@echo "make compare-pruning DATA=folder      llm-compressor's pruning beside ours: docs/comparison.md (half an hour)"
 	@echo "make format   format the sources"
 	@echo "make lint     check the style"
 
@@ -34,6 +35,9 @@ study-sparsity: build
 
 compare-quantization: build
 	@python3 Tools/peers/compare_quantization.py --pith $(PITH) --data "$(DATA)"
+
+compare-pruning: build
+	@python3 Tools/peers/compare_pruning.py --pith $(PITH) --data "$(DATA)"
 
 bench:
 	@Tools/install.sh

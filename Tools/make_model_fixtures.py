@@ -67,6 +67,8 @@ CASES = {
     "llama": ("LlamaForCausalLM", LLAMA | {"tie_word_embeddings": True},
               {"matters": [{"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}, {"rms_norm_eps": 0.1}]}),
     "llama-f16": ("LlamaForCausalLM", LLAMA | {"tie_word_embeddings": True}, {"dtype": "float16", "like": "llama"}),
+    "llama-relu-f16": ("LlamaForCausalLM", LLAMA | {"tie_word_embeddings": True, "hidden_act": "relu"},
+                       {"dtype": "float16", "matters": [{"hidden_act": "silu"}]}),
     "llama-bf16": ("LlamaForCausalLM", LLAMA | {"tie_word_embeddings": True}, {"dtype": "bfloat16", "like": "llama"}),
     "llama-sharded": ("LlamaForCausalLM", LLAMA | {"tie_word_embeddings": True}, {"max_shard_size": 24_000, "like": "llama"}),
     "llama-untied-llama3": ("LlamaForCausalLM", LLAMA | {"head_dim": 12, "rope_parameters": llama3_scaling()},

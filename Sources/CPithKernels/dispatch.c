@@ -69,6 +69,14 @@ void pith_half_product(const uint16_t *w, size_t columns, const float *x, size_t
 void pith_bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
   K->bfloat_product(w, columns, x, rows, y);
 }
+void pith_half_columns_product(
+  const uint16_t *w, size_t rows, const float *x, const uint32_t *used, size_t count, size_t first, size_t last, float *y) {
+  K->half_columns(w, rows, x, used, count, first, last, y);
+}
+void pith_bfloat_columns_product(
+  const uint16_t *w, size_t rows, const float *x, const uint32_t *used, size_t count, size_t first, size_t last, float *y) {
+  K->bfloat_columns(w, rows, x, used, count, first, last, y);
+}
 void pith_affine_decode(const pith_affine *matrix, size_t row, float *out) { K->affine_decode(matrix, row, out); }
 void pith_affine_product(
   const pith_affine *matrix, const pith_token *token, size_t first, size_t last, float *y) {

@@ -12,6 +12,8 @@ typedef struct {
   void (*bfloat_decode)(const uint16_t *, size_t, float *);
   void (*half_product)(const uint16_t *, size_t, const float *, size_t, float *);
   void (*bfloat_product)(const uint16_t *, size_t, const float *, size_t, float *);
+  void (*half_columns)(const uint16_t *, size_t, const float *, const uint32_t *, size_t, size_t, size_t, float *);
+  void (*bfloat_columns)(const uint16_t *, size_t, const float *, const uint32_t *, size_t, size_t, size_t, float *);
   void (*affine_decode)(const pith_affine *, size_t, float *);
   void (*affine_product)(const pith_affine *, const pith_token *, size_t, size_t, float *);
   void (*codebook_decode)(const pith_codebook *, size_t, float *);

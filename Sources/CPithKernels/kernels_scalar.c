@@ -54,6 +54,32 @@ static void bfloat_product(const uint16_t *w, size_t columns, const float *x, si
   }
 }
 
+static void half_columns(
+  const uint16_t *w, size_t rows, const float *x, const uint32_t *used, size_t count, size_t first, size_t last, float *y) {
+  for (size_t r = first; r < last; r++) {
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) {
+      float value;
+      half_decode(w + used[i] * rows + r, 1, &value);
+      sum += value * x[used[i]];
+    }
+    y[r] = sum;
+  }
+}
+
+static void bfloat_columns(
+  const uint16_t *w, size_t rows, const float *x, const uint32_t *used, size_t count, size_t first, size_t last, float *y) {
+  for (size_t r = first; r < last; r++) {
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) {
+      float value;
+      bfloat_decode(w + used[i] * rows + r, 1, &value);
+      sum += value * x[used[i]];
+    }
+    y[r] = sum;
+  }
+}
+
 static void affine_decode(const pith_affine *m, size_t row, float *out) {
   const uint8_t *codes = m->codes + row * m->row_bytes;
   for (size_t i = 0; i < m->columns; i++) {
@@ -284,7 +310,7 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
 }
 
 const pith_kernels pith_kernels_scalar = {
-  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
+  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, half_columns, bfloat_columns, affine_decode, affine_product, codebook_decode,
   codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products, subtract_columns,
   sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

@@ -212,10 +212,12 @@ TARGET static void codebook_decode(const pith_codebook *m, size_t row, float *ou
 
 #include "masked_vector.h"
 
+#include "columns_vector.h"
+
 #include "elementwise_vector.h"
 
 const pith_kernels KERNELS = {
-  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, affine_decode, affine_product, codebook_decode,
+  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, half_columns, bfloat_columns, affine_decode, affine_product, codebook_decode,
   codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products, subtract_columns,
   sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
 };

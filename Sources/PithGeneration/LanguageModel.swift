@@ -23,7 +23,7 @@ public struct LanguageModel: Sendable {
     decoder: Decoder, tokenizer: Tokenizer, chatTemplate: ChatTemplate?, endTokens: Set<Int32>,
     pool: ThreadPool
   ) {
-    self.decoder = decoder
+    self.decoder = decoder.skippingZeros
     self.tokenizer = tokenizer
     self.chatTemplate = chatTemplate
     self.endTokens = endTokens

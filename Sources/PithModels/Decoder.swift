@@ -76,6 +76,15 @@ public struct Decoder: Sendable {
     self.untiedHead = untiedHead
   }
 
+  /// The same decoder, made to write token by token: behind a ReLU, 16-bit matrices lie column after column, and those whose
+  /// input is 0 are not read. Where no input is 0 it is the decoder as it is.
+  public var skippingZeros: Decoder {
+    guard configuration.activation == .relu else { return self }
+    var turned = self
+    for index in layers.indices { turned.layers[index].down.weight = layers[index].down.weight.byColumns }
+    return turned
+  }
+
   /// From the residual stream to logits.
   public var head: Linear { untiedHead ?? embedding }
 

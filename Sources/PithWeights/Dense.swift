@@ -1,10 +1,19 @@
 import CPithKernels
 import PithTensors
 
-/// Floating point values, row after row.
+/// Floating point values.
 public struct Dense: Sendable {
   /// The format of a value.
   public enum Format: String, Sendable, CaseIterable { case float32, float16, bfloat16 }
+
+  /// How the values of a matrix follow each other.
+  public enum Order: Sendable {
+    /// Row after row.
+    case rows
+
+    /// Column after column: one token is multiplied without reading the columns whose input is 0.
+    case columns
+  }
 
   /// The number of outputs.
   public let rows: Int
@@ -12,15 +21,19 @@ public struct Dense: Sendable {
   public let columns: Int
   /// The format of the values.
   public let format: Format
+  /// How the values follow each other; 16-bit formats alone lie by columns.
+  public let order: Order
   /// `rows × columns` values, little-endian.
   public let values: Bytes
 
   /// A matrix over existing memory.
-  public init(rows: Int, columns: Int, format: Format, values: Bytes) {
+  public init(rows: Int, columns: Int, format: Format, order: Order = .rows, values: Bytes) {
+    precondition(order == .rows || format != .float32, "float32 values lie by rows")
     precondition(values.count == rows * columns * (format == .float32 ? 4 : 2), "size of dense values")
     self.rows = rows
     self.columns = columns
     self.format = format
+    self.order = order
     self.values = values
   }
 
@@ -39,10 +52,12 @@ extension Dense {
       case .float16: .float16
       case .bfloat16: .bfloat16
       }
-    return [NamedTensor(role: "weight", type: type, shape: [rows, columns], bytes: values)]
+    let bytes = ordered(by: .rows).values
+    return [NamedTensor(role: "weight", type: type, shape: [rows, columns], bytes: bytes)]
   }
 
   func decode(row: Int, into target: UnsafeMutablePointer<Float>) {
+    if order == .columns { return decodeAcross(row: row, into: target) }
     values.withUnsafeBytes { bytes in
       switch format {
       case .float32:
@@ -63,6 +78,7 @@ extension Dense {
     _ x: UnsafePointer<Float>, _ tokens: Int, _ y: UnsafeMutablePointer<Float>, on pool: ThreadPool
   ) {
     precondition(format == .float32 || tokens == 1)
+    if order == .columns { return multiplyColumns(x, y, on: pool) }
     values.withUnsafeBytes { bytes in
       nonisolated(unsafe) let start = bytes.baseAddress!
       pool.forEach(count: rows, grain: tokens == 1 ? rowsPerTurn(columns: columns) : 32) { range in

@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test func aTableIsKeptForTheSameJobOnly() throws {
-    let path = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString).json").path
+    let path = FileManager.default.temporaryDirectory.appending(path: "pith-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: path) }
     let source = try Checkpoint(path: Fixtures.path("models/llama"))
     func measured(_ source: Checkpoint) throws -> (SensitivityTable, Int) {
@@ -121,6 +121,7 @@ import Testing
     #expect(steps > 0 && none == 0)
     #expect(first.rows.map(\.choices) == second.rows.map(\.choices))
     #expect(try measured(Checkpoint(path: Fixtures.path("models/qwen2"))).1 > 0)
+    #expect(try measured(source).1 == 0)
   }
 
   @Test func encodersAreRefused() throws {

@@ -10,7 +10,8 @@ import Testing
 struct ReferenceModelTests {
   static let decoders = [
     "gemma3", "gemma3-linear", "gemma3-linear-old", "llama", "llama-bf16", "llama-biases", "llama-f16",
-    "llama-linear", "llama-linear-old", "llama-sharded", "llama-untied-llama3", "llama-untied-llama3-old",
+    "llama-linear", "llama-linear-old", "llama-relu-f16", "llama-sharded", "llama-untied-llama3",
+    "llama-untied-llama3-old",
     "mistral", "qwen2", "qwen2-window", "qwen2-window-old", "qwen3", "qwen3-untied",
   ]
   static let encoders = ["bert", "bert-classifier", "distilbert", "distilbert-classifier"]
@@ -35,9 +36,23 @@ struct ReferenceModelTests {
     expectEqual(logits, Reference(rows: logits.rows, columns: logits.columns, values: expected), name)
   }
 
+  @Test func columnsOfZerosAreSkippedBehindAReLUAlone() throws {
+    let lie = { (decoder: Decoder) in
+      decoder.layers.map { layer in
+        if case .dense(let down) = layer.down.weight { down.order == .columns } else { false }
+      }
+    }
+    for name in Self.decoders {
+      let decoder = try load(name).0
+      #expect(Set(lie(decoder.skippingZeros)) == [name == "llama-relu-f16"], "\(name)")
+      #expect(Set(lie(decoder)) == [false], "\(name)")
+    }
+  }
+
   @Test(arguments: decoders)
   func tokensOneByOneGiveWhatTheyGiveTogether(_ name: String) throws {
-    let (decoder, sequences) = try load(name)
+    var (decoder, sequences) = try load(name)
+    decoder = decoder.skippingZeros
     let sequence = try #require(sequences.max { $0.tokens.count < $1.tokens.count })
     let cache = KeyValueCache(decoder.configuration, capacity: sequence.tokens.count)
     var rows: [Float] = []

@@ -14,7 +14,8 @@ struct CommandRun {
 
   init(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws {
     let process = Process()
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let own = ["PITH_CACHE": FileManager.default.temporaryDirectory.appending(path: "pith-test-cache").path]
+    process.environment = ProcessInfo.processInfo.environment.merging(own) { $1 }.merging(environment) { $1 }
     process.executableURL = Bundle.main.executableURL!.deletingLastPathComponent().appending(path: "pith")
     process.arguments = arguments
     let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())

@@ -4,10 +4,10 @@ import Testing
 
 extension InstructionSets {
   @Suite struct DotBlockTests {
-    @Test(arguments: available, [1, 2, 3, 5, 6, 7, 13])
+    @Test(arguments: available, [1, 2, 3, 5, 6, 7, 13, 23, 61])
     func tilesOfEveryShapeAgreeWithDoublePrecision(instructions: pith_instruction_set, tokens: Int) {
       var random = SeededGenerator(seed: UInt64(tokens))
-      for rows in [1, 2, 3, 4, 5, 8, 31] {
+      for rows in [1, 2, 3, 4, 5, 8, 31, 70] {
         for columns in [0, 1, 15, 16, 17, 64, 575, 1024, 2049, 3000] {
           // Rows lie apart, and what lies between them must neither count nor change.
           let (ldx, ldw, ldy) = (columns + 3, columns + 1, rows + 2)

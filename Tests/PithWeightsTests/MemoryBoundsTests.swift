@@ -35,12 +35,16 @@ extension InstructionSets {
     func ofActivations(instructions: pith_instruction_set, memory: GuardedMemory) throws {
       var random = SeededGenerator(seed: 3)
       for columns in Self.widths {
-        let x = try memory.bytes(Bytes(copying: random.floats(2 * columns))).asFloats
+        let x = try memory.bytes(Bytes(copying: random.floats(50 * columns))).asFloats
         let w = try memory.bytes(Bytes(copying: random.floats(3 * columns))).asFloats
-        let products = try memory.with([Float](repeating: .nan, count: 6)) { y in
-          using(instructions) { pith_dot_block(x.start, columns, 2, w.start, columns, 3, columns, y, 3) }
+        for tokens in [2, 50] {
+          let products = try memory.with([Float](repeating: .nan, count: 3 * tokens)) { y in
+            using(instructions) {
+              pith_dot_block(x.start, columns, tokens, w.start, columns, 3, columns, y, 3)
+            }
+          }
+          #expect(products.allSatisfy { $0.isFinite })
         }
-        #expect(products.allSatisfy { $0.isFinite })
         for sample in samples(columns: columns) {
           let y = try memory.with([Float](repeating: .nan, count: 3)) { y in
             using(instructions) { sample.matrix.multiplyToken(x.start, y) }
@@ -87,6 +91,9 @@ extension InstructionSets {
 
     private func samples(columns: Int) -> [Sample] {
       let dense: [Sample] = [.float32, .float16, .bfloat16].map { .dense($0, 3, columns, seed: 1) }
+      let byColumns = [Dense.Format.float16, .bfloat16].map {
+        Sample.dense($0, 3, columns, seed: 1).byColumns
+      }
       let affine = (2...8).flatMap { bits in
         [5, 64].map { Sample.affine(bits: bits, groupSize: $0, symmetric: false, 3, columns, seed: 2) }
       }
@@ -111,7 +118,7 @@ extension InstructionSets {
           Sample.masked(values, groupSize: $0.0, 3, columns, share: 0.5, run: $0.1, seed: 5)
         }
       }
-      return dense + affine + quantizedScales + codebooks + vectors + masked
+      return dense + byColumns + affine + quantizedScales + codebooks + vectors + masked
     }
   }
 }
@@ -142,7 +149,10 @@ extension StoredMatrix {
   fileprivate func guarded(by memory: GuardedMemory) throws -> StoredMatrix {
     switch self {
     case .dense(let m):
-      .dense(Dense(rows: m.rows, columns: m.columns, format: m.format, values: try memory.bytes(m.values)))
+      .dense(
+        Dense(
+          rows: m.rows, columns: m.columns, format: m.format, order: m.order,
+          values: try memory.bytes(m.values)))
     case .affine(let m):
       .affine(
         Affine(

@@ -17,6 +17,16 @@ extension InstructionSets {
       }
     }
 
+    @Test(arguments: available, [Dense.Format.float16, .bfloat16])
+    func ofDenseValuesThatLieByColumns(instructions: pith_instruction_set, format: Dense.Format) {
+      for (rows, columns) in Self.shapes + [(200, 40), (263, 100)] {
+        let sample = Sample.dense(format, rows, columns, seed: UInt64(rows * columns))
+        expectProduct(sample.byColumns, instructions)
+        #expect(sample.byColumns.matrix.tensors[0].bytes == sample.matrix.tensors[0].bytes)
+      }
+      #expect(Sample.dense(.float32, 3, 5, seed: 1).byColumns.matrix.decoded().values.count == 15)
+    }
+
     @Test(arguments: available, 2...8)
     func ofAffineIntegers(instructions: pith_instruction_set, bits: Int) {
       for (rows, columns) in Self.shapes {
@@ -132,7 +142,9 @@ extension InstructionSets {
       let (rows, columns) = (sample.matrix.rows, sample.matrix.columns)
       var random = SeededGenerator(seed: UInt64(rows + columns))
       for tokens in [1, 2, 3, 7, 33] {
-        let x = Matrix(rows: tokens, columns: columns, values: random.floats(tokens * columns))
+        // As behind a ReLU, some are 0.
+        let values = random.floats(tokens * columns).enumerated().map { $0 % 3 == 1 ? 0 : $1 }
+        let x = Matrix(rows: tokens, columns: columns, values: values)
         let products = using(instructions) { Self.pools.map { sample.matrix.multiply(x, on: $0) } }
         #expect(products[1] == products[0] && products[2] == products[0], "\(sample.name), \(tokens) tokens")
         for token in 0..<tokens {

@@ -31,6 +31,11 @@ extension Sample {
       bound: 1)
   }
 
+  /// The same weights, column after column.
+  var byColumns: Sample {
+    Sample(name: "\(name) by columns", matrix: matrix.byColumns, weights: weights, bound: bound)
+  }
+
   static func affine(
     bits: Int, groupSize: Int, symmetric: Bool, fractions: Bool = false, _ rows: Int, _ columns: Int,
     seed: UInt64

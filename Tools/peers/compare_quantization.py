@@ -223,14 +223,14 @@ class Comparison:
              self.threads], self.log)
         return first + second, max(peak, other)
 
-    def ours(self, name, steps):
-        """Compresses with our steps, and measures. The embedding stays as it is."""
+    def ours(self, name, steps, windows=None):
+        """Compresses with our steps, perhaps calibrated with some of the windows alone, and measures. The embedding stays as it is."""
         output, recipe = self.cache / "output", self.cache / "recipe.yaml"
         # YAML contains JSON.
         recipe.write_text(json.dumps({"embedding-bits": 0, "steps": steps}))
         seconds, peak, _ = measured(
             [self.pith, "compress", self.float, "-o", output, "--recipe", recipe, "--calibration",
-             self.calibration.with_suffix(".txt"), "--calibration-tokens", self.windows * LENGTH, "--calibration-window", LENGTH,
+             self.calibration.with_suffix(".txt"), "--calibration-tokens", (windows or self.windows) * LENGTH, "--calibration-window", LENGTH,
              "--skip-measuring", "--force", "--threads", self.threads, "--json"], self.log)
         inspected = json.loads(measured([self.pith, "inspect", output, "--json"], self.log)[2])
         size = sum(matrix["bytes"] for matrix in inspected["matrices"] if matrix["layer"] is not None)

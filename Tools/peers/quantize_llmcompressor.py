@@ -1,5 +1,5 @@
-"""llm-compressor, in the protocol of peer_tool.py. Options: method (rtn, gptq or awq), bits, group_size, observer, first
-(so many of the windows alone).
+"""llm-compressor, in the protocol of peer_tool.py. Options: method (rtn, gptq or awq) with bits, group_size and observer, or method
+(sparsegpt or wanda) with sparsity and pattern; first (so many of the windows alone).
 
 Asymmetric groups, the package's defaults in everything else (for GPTQ: damping 0.01, order by activation with static groups).
 """
@@ -11,6 +11,7 @@ from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
 from datasets import Dataset
 from llmcompressor import oneshot
 from llmcompressor.modifiers.gptq import GPTQModifier
+from llmcompressor.modifiers.pruning import SparseGPTModifier, WandaPruningModifier
 from llmcompressor.modifiers.quantization import QuantizationModifier
 from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
@@ -19,16 +20,25 @@ from llmcompressor.pipelines.cache import IntermediatesCache
 IntermediatesCache.pin_memory = lambda *arguments: None
 
 
-def quantize(float_folder, windows, packed, method, bits, group_size, observer="minmax", first=None):
-    windows = windows[:first]
+def modifiers(method, bits, group_size, observer="minmax"):
     weights = QuantizationArgs(
         num_bits=bits, group_size=group_size, strategy="group", symmetric=False, observer=observer, scale_dtype=torch.float16)
     common = {"config_groups": {"group_0": QuantizationScheme(targets=["Linear"], weights=weights)}, "ignore": ["lm_head"]}
-    recipe = {
+    return {
         "rtn": [QuantizationModifier(**common)],
         "gptq": [GPTQModifier(**common)],
         "awq": [AWQModifier(), QuantizationModifier(**common)],
     }[method]
+
+
+def pruners(method, sparsity, pattern="0:0"):
+    modifier = {"sparsegpt": SparseGPTModifier, "wanda": WandaPruningModifier}[method]
+    return [modifier(sparsity=sparsity, mask_structure=pattern, targets=["Linear"], ignore=["lm_head"])]
+
+
+def quantize(float_folder, windows, packed, method, first=None, **options):
+    windows = windows[:first]
+    recipe = (pruners if "sparsity" in options else modifiers)(method, **options)
     model = peer_tool.load_float(float_folder)
     calibration = {}
     if method != "rtn":

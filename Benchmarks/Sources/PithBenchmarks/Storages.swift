@@ -36,13 +36,13 @@ struct Storage {
       Storage(name: format.name) { blocks(format, $0, $1) }
     }
 
-  private static func dense(_ format: Dense.Format, _ rows: Int, _ columns: Int) -> StoredMatrix {
+  static func dense(_ format: Dense.Format, _ rows: Int, _ columns: Int) -> StoredMatrix {
     let count = rows * columns
     let values = format == .float32 ? Bytes(copying: randomFloats(count)) : halves(count)
     return .dense(Dense(rows: rows, columns: columns, format: format, values: values))
   }
 
-  private static func affine(bits: Int, _ rows: Int, _ columns: Int) -> StoredMatrix {
+  static func affine(bits: Int, _ rows: Int, _ columns: Int) -> StoredMatrix {
     .affine(
       Affine(
         rows: rows, columns: columns, bits: bits, groupSize: 64,
@@ -93,13 +93,38 @@ struct Storage {
     return .sparse(Sparse(Matrix(rows: rows, columns: columns, values: values)))
   }
 
-  /// A mask of which a share is 0.
-  private static func masked(bits: Int, _ sparsity: Double, _ rows: Int, _ columns: Int) -> StoredMatrix {
+  /// Weights of which a share is 0, in blocks of 1 × `run` columns that are stored or not.
+  static func masked(bits: Int, _ sparsity: Double, run: Int = 1, _ rows: Int, _ columns: Int) -> StoredMatrix
+  {
     var random = SeededGenerator(seed: 5)
+    return masked(bits: bits, rows, columns) { store in
+      for column in stride(from: 0, to: columns, by: run) where Double(random.uniform()) >= sparsity {
+        for place in column..<min(column + run, columns) { store(place) }
+      }
+    }
+  }
+
+  /// Two of every four weights, in one of six ways.
+  static func twoOfFour(bits: Int, _ rows: Int, _ columns: Int) -> StoredMatrix {
+    let ways = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    var random = SeededGenerator(seed: 6)
+    return masked(bits: bits, rows, columns) { store in
+      for column in stride(from: 0, to: columns - columns % 4, by: 4) {
+        let way = ways[Int(random.next() % 6)]
+        store(column + way.0)
+        store(column + way.1)
+      }
+    }
+  }
+
+  /// `fill` stores the places of one row.
+  private static func masked(
+    bits: Int, _ rows: Int, _ columns: Int, fill: ((Int) -> Void) -> Void
+  ) -> StoredMatrix {
     let width = Masked.maskBytes(columns)
     var (mask, count) = ([UInt8](repeating: 0, count: rows * width), 0)
     for row in 0..<rows {
-      for column in 0..<columns where Double(random.uniform()) >= sparsity {
+      fill { column in
         mask[row * width + column / 8] |= 1 << (column % 8)
         count += 1
       }

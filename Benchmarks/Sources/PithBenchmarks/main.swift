@@ -1,13 +1,19 @@
+import Foundation
 import PithTensors
 import PithWeights
 
 // Times the product of each storage with one token and with many, over the shapes of SmolLM2-135M and those of a layer of a
 // model of a thousand million weights.
 //
-//     swift run -c release PithBenchmarks [storage …]      all storages, or those whose names start so
+//     swift run -c release PithBenchmarks [storage …]       all storages, or those whose names start so
+//     swift run -c release PithBenchmarks sparsity FILE     time against sparsity, as an SVG (SparsityPlot.swift)
 
 let shapes = [(576, 576), (1536, 576), (576, 1536), (49152, 576), (2048, 2048), (8192, 2048), (2048, 8192)]
 let chosen = CommandLine.arguments.dropFirst()
+if chosen.first == "sparsity", chosen.count == 2 {
+  try SparsityPlot.measure().svg.write(toFile: chosen[2], atomically: true, encoding: .utf8)
+  exit(0)
+}
 let storages = Storage.all.filter { storage in
   chosen.isEmpty || chosen.contains { storage.name.hasPrefix($0) }
 }

@@ -47,6 +47,15 @@ void pith_half_product(const uint16_t *w, size_t columns, const float *x, size_t
 /// y[r] = Σ_k x[k] · w[r][k] for one token and `rows` consecutive rows of bfloat16 numbers.
 void pith_bfloat_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y);
 
+/// y[r] = Σ_i x[used[i]] · w[used[i]][r] for i < count and rows first ≤ r < last: one token, and half-precision numbers that lie column
+/// after column, each of `rows`.
+void pith_half_columns_product(
+  const uint16_t *w, size_t rows, const float *x, const uint32_t *used, size_t count, size_t first, size_t last, float *y);
+
+/// The same with bfloat16 numbers.
+void pith_bfloat_columns_product(
+  const uint16_t *w, size_t rows, const float *x, const uint32_t *used, size_t count, size_t first, size_t last, float *y);
+
 // --- One token, for the products of packed rows ---
 
 /// One token, prepared once for all rows of a matrix.

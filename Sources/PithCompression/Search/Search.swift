@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import PithCheckpoints
 import PithJSON
@@ -36,7 +37,7 @@ public struct Search {
   /// Measures every matrix, or reads what was measured before for the same model, text and candidates.
   ///
   /// - Parameters:
-  ///   - cache: a file that keeps the table until the compression is done; nil for none.
+  ///   - cache: a folder that keeps tables, for other targets; nil for none.
   ///   - progress: called with how many matrices of how many are measured.
   public func table(
     cache: String? = nil, progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -48,18 +49,22 @@ public struct Search {
     let job = Job(source, contents, try Recipe(steps: candidates.layers[0].steps), calibration)
     let names = (candidates.layers + candidates.embeddings).map { JSONValue.string($0.name) }
     let key: JSONValue = ["job": job.key, "candidates": .array(names)]
-    if let cache, let known = try? SensitivityTable(cache, key: key, contents, candidates) { return known }
+    let file = cache.map { URL(filePath: $0).appending(path: "sensitivities-\(Self.digest(key)).json") }
+    if let file, let known = try? SensitivityTable(file, key: key, contents, candidates) { return known }
     let measurement = SensitivityMeasurement(
       decoder: decoder, contents: contents, candidates: candidates, pool: pool)
-    let folder =
-      cache.map { URL(filePath: $0).deletingLastPathComponent().path }
-      ?? FileManager.default.temporaryDirectory.path
-    let table = try measurement.measure(calibration, memory: memory, folder: folder, progress: progress)
-    if let cache {
+    let table = try measurement.measure(
+      calibration, memory: memory, folder: FileManager.default.temporaryDirectory.path, progress: progress)
+    if let cache, let file {
       // Only a shortcut: without it the table is measured again.
-      try? Data(table.json(key: key).serialized()).write(to: URL(filePath: cache), options: .atomic)
+      try? FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
+      try? Data(table.json(key: key).serialized()).write(to: file, options: .atomic)
     }
     return table
+  }
+
+  private static func digest(_ key: JSONValue) -> String {
+    SHA256.hash(data: Data(key.text().utf8)).prefix(8).map { String(format: "%02x", $0) }.joined()
   }
 
   /// The best recipe for a target.
@@ -104,10 +109,10 @@ extension SensitivityTable {
 
   /// A table from its document; throws if it is another's, or damaged.
   fileprivate init(
-    _ path: String, key: JSONValue, _ contents: ModelContents,
+    _ file: URL, key: JSONValue, _ contents: ModelContents,
     _ candidates: (layers: [Candidate], embeddings: [Candidate])
   ) throws {
-    let data = try Data(contentsOf: URL(filePath: path))
+    let data = try Data(contentsOf: file)
     let json = try Bytes(copying: [UInt8](data)).withUnsafeBytes { try JSON(parsing: $0) }
     guard let known = json["key"], JSONValue(known).text() == key.text(),
       let other = json["other_bytes"]?.int,

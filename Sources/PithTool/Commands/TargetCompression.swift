@@ -21,8 +21,7 @@ struct TargetCompression {
     }
     let search = try Search(source, calibration: text, memory: Format.bytes(command.memory)!, on: pool)
     var progress: Progress?
-    let cache = path(of: "search")
-    let table = try search.table(cache: cache) { done, total in
+    let table = try search.table(cache: Caches.folder) { done, total in
       if progress == nil { progress = Progress("measure", total: total) }
       progress?.update(done)
     }
@@ -39,20 +38,16 @@ struct TargetCompression {
       }
       command.report(try command.compress(choice.recipe, source, text, command.settings, pool))
     }
-    try? FileManager.default.removeItem(atPath: cache)
-  }
-
-  /// A file beside the output that is there until all is done.
-  private func path(of kind: String) -> String {
-    let place = URL(filePath: command.output)
-    return place.deletingLastPathComponent().appending(path: ".\(place.lastPathComponent).\(kind).json").path
   }
 
   /// Compresses until what was measured is within the increase; each time the estimate may use up less.
   private func meet(
     perplexityIncrease increase: Double, _ search: Search, _ table: SensitivityTable, _ text: Calibration
   ) throws -> ReportCard {
-    let tried = TriedShare(path: path(of: "share"), increase: increase)
+    let place = URL(filePath: command.output)
+    let tried = TriedShare(
+      path: place.deletingLastPathComponent().appending(path: ".\(place.lastPathComponent).share.json").path,
+      increase: increase)
     var share = command.resume ? tried.known ?? 1 : 1
     var last: String?
     var least = Double.infinity
