@@ -158,19 +158,25 @@ def main(name, page, sections, description, finish=lambda study: None):
     arguments = parser.parse_args()
     study = Study(name, page, sections, arguments.pith, arguments.data)
     study.original()
-    writing = threading.Lock()
+    writing, failed = threading.Lock(), []
 
     def measure(section, row, steps):
-        study.row(section, row, steps)
+        try:
+            study.row(section, row, steps)
+        except subprocess.CalledProcessError as error:
+            say(f"{section}: {row} failed: {error}")
+            failed.append(row)
         with writing:
             write(study)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        measured = [pool.submit(measure, section, row, steps) for section, rows in sections for row, steps in rows
-                    if any(part in f"{section}: {row}" for part in arguments.only or [""])]
-        for row in measured:
-            row.result()
+        for section, rows in sections:
+            for row, steps in rows:
+                if any(part in f"{section}: {row}" for part in arguments.only or [""]):
+                    pool.submit(measure, section, row, steps)
     if not arguments.no_speeds:
         study.speeds()
     write(study)
     finish(study)
+    if failed:
+        raise SystemExit(f"study: failed: {'; '.join(failed)}")
