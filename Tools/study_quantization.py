@@ -66,7 +66,7 @@ STUDIES = [
         ("k-means codebook", [step("kmeans", bits=3)]),
         ("GPTQ", [gptq(3)]),
         ("GPTQ, min-max range", [gptq(3, range_search="minmax")]),
-        ("AWQ", [AWQ, step("rtn", bits=3, range_search="mse")]),
+        ("AWQ", [AWQ, step("rtn", bits=3, loss="layer")]),
         ("AWQ → GPTQ", [AWQ, gptq(3)]),
         ("SpQR", [step("spqr", bits=3)]),
         ("rotation → GPTQ", [ROTATE, gptq(3)]),

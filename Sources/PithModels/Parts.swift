@@ -50,6 +50,33 @@ public struct Linear: Sendable {
   }
 }
 
+/// Where a norm stands in a transformer: its layer, if it has one, and its role there.
+public struct NormPlace: Sendable, Hashable {
+  /// What a norm stands before or after.
+  public enum Role: String, Sendable, CaseIterable {
+    case embedding
+    case attention
+    case query
+    case key
+    case attentionOutput
+    case feedForward
+    case feedForwardOutput
+    case final
+  }
+
+  /// The layer, from 0; nil for what stands outside of the layers.
+  public let layer: Int?
+
+  /// The role.
+  public let role: Role
+
+  /// A role in a layer, or outside of the layers.
+  public init(_ role: Role, layer: Int? = nil) {
+    self.layer = layer
+    self.role = role
+  }
+}
+
 /// A normalization with learned scales.
 public struct Norm: Sendable {
   /// What is normalized.
@@ -67,11 +94,14 @@ public struct Norm: Sendable {
   public let weight: [Float]
   /// ε.
   public let epsilon: Float
+  /// Where the norm stands.
+  public let place: NormPlace
 
-  /// A norm of a kind.
-  public init(_ kind: Kind, weight: [Float], epsilon: Float) {
+  /// A norm at a place.
+  public init(_ kind: Kind, weight: [Float], epsilon: Float, at place: NormPlace) {
     self.kind = kind
     self.weight = weight
     self.epsilon = epsilon
+    self.place = place
   }
 }

@@ -41,19 +41,24 @@ import Testing
       return Linear(
         .dense(Dense(Matrix(rows: rows, columns: columns, values: values))), at: Place(role, layer: layer))
     }
-    let norm = Norm(.rootMeanSquare, weight: [Float](repeating: 1, count: 256), epsilon: shape.normEpsilon)
+    func norm(_ role: NormPlace.Role, _ layer: Int? = nil) -> Norm {
+      Norm(
+        .rootMeanSquare, weight: [Float](repeating: 1, count: 256), epsilon: shape.normEpsilon,
+        at: NormPlace(role, layer: layer))
+    }
     let made = (0..<layers).map { layer in
       Decoder.Layer(
-        attentionNorm: norm, query: map(.query, layer, 256, 256), key: map(.key, layer, 128, 256),
+        attentionNorm: norm(.attention, layer), query: map(.query, layer, 256, 256),
+        key: map(.key, layer, 128, 256),
         value: map(.value, layer, 128, 256), queryNorm: nil, keyNorm: nil,
         attentionOutput: map(.attentionOutput, layer, 256, 256), attentionOutputNorm: nil,
-        feedForwardNorm: norm,
+        feedForwardNorm: norm(.feedForward, layer),
         gate: map(.gate, layer, 704, 256), up: map(.up, layer, 704, 256), down: map(.down, layer, 256, 704),
         feedForwardOutputNorm: nil)
     }
     let decoder = Decoder(
       configuration: shape, embedding: map(.embedding, nil, shape.vocabularySize, 256), layers: made,
-      finalNorm: norm, untiedHead: nil)
+      finalNorm: norm(.final), untiedHead: nil)
     var configuration = try source.huggingFaceConfiguration()
     for (name, value) in [
       ("hidden_size", 256), ("intermediate_size", 704), ("num_attention_heads", 4),

@@ -27,21 +27,9 @@ public struct ModelContents: Sendable {
     maps = decoder.maps.map { (names.name(of: $0.place) + ".weight", $0) }
     // Gemma's folders store the scales of norms less 1.
     let offset: Float = family == .gemma3 ? 1 : 0
-    var norms: [(String, Norm)] = []
-    for (index, layer) in decoder.layers.enumerated() {
-      let places: [(DecoderNames.NormPlace, Norm?)] = [
-        (.attention, layer.attentionNorm), (.query, layer.queryNorm), (.key, layer.keyNorm),
-        (.attentionOutput, layer.attentionOutputNorm), (.feedForward, layer.feedForwardNorm),
-        (.feedForwardOutput, layer.feedForwardOutputNorm),
-      ]
-      for (place, norm) in places {
-        if let norm { norms.append((names.name(of: place, layer: index), norm)) }
-      }
-    }
-    norms.append((names.finalNorm, decoder.finalNorm))
     vectors =
       decoder.maps.compactMap { map in map.bias.map { (names.name(of: map.place) + ".bias", $0) } }
-      + norms.map { ($0 + ".weight", $1.weight.map { $0 - offset }) }
+      + decoder.norms.map { (names.name(of: $0.place) + ".weight", $0.weight.map { $0 - offset }) }
   }
 
   /// The contents of an encoder.
@@ -49,14 +37,10 @@ public struct ModelContents: Sendable {
     let family = encoder.configuration.family
     let names = EncoderNames(family, prefix: encoder.classification == nil ? "" : family.rawValue + ".")
     maps = encoder.maps.map { (names.name(of: $0.place) + ".weight", $0) }
-    var norms = [(names.embeddingNorm, encoder.embeddingNorm)]
-    for (index, layer) in encoder.layers.enumerated() {
-      norms.append((names.name(of: .attention, layer: index), layer.attentionNorm))
-      norms.append((names.name(of: .feedForward, layer: index), layer.feedForwardNorm))
-    }
     var vectors = encoder.maps.compactMap { map in map.bias.map { (names.name(of: map.place) + ".bias", $0) }
     }
-    for (name, norm) in norms {
+    for norm in encoder.norms {
+      let name = names.name(of: norm.place)
       vectors.append((name + ".weight", norm.weight))
       if case .layer(let bias) = norm.kind { vectors.append((name + ".bias", bias)) }
     }

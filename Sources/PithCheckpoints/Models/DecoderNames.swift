@@ -4,17 +4,9 @@ import PithModels
 ///
 /// `.weight` and `.bias` follow each of these names.
 public struct DecoderNames: Sendable {
-  /// The norms of a layer, and the last one.
-  public enum NormPlace: Sendable {
-    case attention, query, key, attentionOutput, feedForward, feedForwardOutput
-  }
-
   private let layer: String
   private let maps: [Place.Role: String]
-  private let norms: [NormPlace: String]
-
-  /// The name of the last norm.
-  public let finalNorm: String
+  private let norms: [NormPlace.Role: String]
 
   /// The names in a Hugging Face folder.
   ///
@@ -34,9 +26,8 @@ public struct DecoderNames: Sendable {
         .attention: "input_layernorm", .query: "self_attn.q_norm", .key: "self_attn.k_norm",
         .attentionOutput: "post_attention_layernorm",
         .feedForward: gemma ? "pre_feedforward_layernorm" : "post_attention_layernorm",
-        .feedForwardOutput: "post_feedforward_layernorm",
-      ],
-      finalNorm: prefix + "norm")
+        .feedForwardOutput: "post_feedforward_layernorm", .final: prefix + "norm",
+      ])
   }
 
   /// The names in a GGUF file.
@@ -49,14 +40,13 @@ public struct DecoderNames: Sendable {
     norms: [
       .attention: "attn_norm", .query: "attn_q_norm", .key: "attn_k_norm",
       .attentionOutput: "post_attention_norm", .feedForward: "ffn_norm", .feedForwardOutput: "post_ffw_norm",
-    ],
-    finalNorm: "output_norm")
+      .final: "output_norm",
+    ])
 
-  private init(layer: String, maps: [Place.Role: String], norms: [NormPlace: String], finalNorm: String) {
+  private init(layer: String, maps: [Place.Role: String], norms: [NormPlace.Role: String]) {
     self.layer = layer
     self.maps = maps
     self.norms = norms
-    self.finalNorm = finalNorm
   }
 
   /// The name of a linear map or table.
@@ -65,8 +55,9 @@ public struct DecoderNames: Sendable {
     return place.layer.map { layer + "\($0)." + name } ?? name
   }
 
-  /// The name of a norm of a layer.
-  public func name(of norm: NormPlace, layer index: Int) -> String {
-    layer + "\(index)." + (norms[norm] ?? "")
+  /// The name of a norm.
+  public func name(of place: NormPlace) -> String {
+    let name = norms[place.role] ?? place.role.rawValue
+    return place.layer.map { layer + "\($0)." + name } ?? name
   }
 }

@@ -23,7 +23,7 @@ struct DecoderReader {
       configuration: configuration,
       embedding: embedding,
       layers: layers,
-      finalNorm: try norm(names.finalNorm, count: width),
+      finalNorm: try norm(NormPlace(.final), count: width),
       untiedHead: isTied ? nil : try map(headPlace, rows: configuration.vocabularySize, columns: width))
   }
 
@@ -31,24 +31,26 @@ struct DecoderReader {
     let (width, inner) = (configuration.width, configuration.feedForwardWidth)
     let queryWidth = configuration.heads * configuration.headDimension
     let keyValueWidth = configuration.keyValueWidth
-    func name(_ place: DecoderNames.NormPlace) -> String { names.name(of: place, layer: index) }
+    func norm(_ role: NormPlace.Role, count: Int) throws(CheckpointError) -> Norm {
+      try self.norm(NormPlace(role, layer: index), count: count)
+    }
     func place(_ role: Place.Role) -> Place { Place(role, layer: index) }
     let normalizesHeads = configuration.family == .qwen3 || configuration.family == .gemma3
     let normalizesOutputs = configuration.family == .gemma3
     return Decoder.Layer(
-      attentionNorm: try norm(name(.attention), count: width),
+      attentionNorm: try norm(.attention, count: width),
       query: try map(place(.query), rows: queryWidth, columns: width),
       key: try map(place(.key), rows: keyValueWidth, columns: width),
       value: try map(place(.value), rows: keyValueWidth, columns: width),
-      queryNorm: normalizesHeads ? try norm(name(.query), count: configuration.headDimension) : nil,
-      keyNorm: normalizesHeads ? try norm(name(.key), count: configuration.headDimension) : nil,
+      queryNorm: normalizesHeads ? try norm(.query, count: configuration.headDimension) : nil,
+      keyNorm: normalizesHeads ? try norm(.key, count: configuration.headDimension) : nil,
       attentionOutput: try map(place(.attentionOutput), rows: width, columns: queryWidth),
-      attentionOutputNorm: normalizesOutputs ? try norm(name(.attentionOutput), count: width) : nil,
-      feedForwardNorm: try norm(name(.feedForward), count: width),
+      attentionOutputNorm: normalizesOutputs ? try norm(.attentionOutput, count: width) : nil,
+      feedForwardNorm: try norm(.feedForward, count: width),
       gate: try map(place(.gate), rows: inner, columns: width),
       up: try map(place(.up), rows: inner, columns: width),
       down: try map(place(.down), rows: width, columns: inner),
-      feedForwardOutputNorm: normalizesOutputs ? try norm(name(.feedForwardOutput), count: width) : nil)
+      feedForwardOutputNorm: normalizesOutputs ? try norm(.feedForwardOutput, count: width) : nil)
   }
 
   private func map(_ place: Place, rows: Int, columns: Int) throws(CheckpointError) -> Linear {
@@ -72,9 +74,9 @@ struct DecoderReader {
     }
   }
 
-  private func norm(_ name: String, count: Int) throws(CheckpointError) -> Norm {
-    var weight = try checkpoint.vector(name + ".weight", count: count)
+  private func norm(_ place: NormPlace, count: Int) throws(CheckpointError) -> Norm {
+    var weight = try checkpoint.vector(names.name(of: place) + ".weight", count: count)
     if normOffset != 0 { for index in weight.indices { weight[index] += normOffset } }
-    return Norm(.rootMeanSquare, weight: weight, epsilon: configuration.normEpsilon)
+    return Norm(.rootMeanSquare, weight: weight, epsilon: configuration.normEpsilon, at: place)
   }
 }

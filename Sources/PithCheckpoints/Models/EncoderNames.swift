@@ -4,9 +4,6 @@ import PithModels
 ///
 /// `.weight` and `.bias` follow each of these names.
 public struct EncoderNames: Sendable {
-  /// The norms of a layer.
-  public enum NormPlace: Sendable { case attention, feedForward }
-
   private let family: EncoderConfiguration.Family
   private let prefix: String
 
@@ -17,9 +14,6 @@ public struct EncoderNames: Sendable {
     self.family = family
     self.prefix = prefix
   }
-
-  /// The name of the norm after the embeddings.
-  public var embeddingNorm: String { prefix + "embeddings.LayerNorm" }
 
   /// The name of a linear map or table.
   public func name(of place: Place) -> String {
@@ -45,13 +39,13 @@ public struct EncoderNames: Sendable {
     return layer(place.layer ?? 0) + (names[place.role] ?? place.role.rawValue)
   }
 
-  /// The name of a norm of a layer.
-  public func name(of norm: NormPlace, layer index: Int) -> String {
-    switch (family, norm) {
-    case (.bert, .attention): layer(index) + "attention.output.LayerNorm"
-    case (.bert, .feedForward): layer(index) + "output.LayerNorm"
-    case (.distilbert, .attention): layer(index) + "sa_layer_norm"
-    case (.distilbert, .feedForward): layer(index) + "output_layer_norm"
+  /// The name of a norm.
+  public func name(of place: NormPlace) -> String {
+    guard let index = place.layer else { return prefix + "embeddings.LayerNorm" }
+    let isAttention = place.role == .attention
+    switch family {
+    case .bert: return layer(index) + (isAttention ? "attention.output.LayerNorm" : "output.LayerNorm")
+    case .distilbert: return layer(index) + (isAttention ? "sa_layer_norm" : "output_layer_norm")
     }
   }
 

@@ -18,7 +18,7 @@ struct EncoderReader {
       embedding: try table(Place(.embedding), rows: configuration.vocabularySize),
       positions: try table(Place(.positions), rows: configuration.contextLength),
       segments: configuration.family == .bert ? try table(segments, rows: nil) : nil,
-      embeddingNorm: try norm(names.embeddingNorm, count: width),
+      embeddingNorm: try norm(NormPlace(.embedding), count: width),
       layers: layers,
       classification: try classification())
   }
@@ -31,10 +31,10 @@ struct EncoderReader {
       key: try map(place(.key), rows: width, columns: width),
       value: try map(place(.value), rows: width, columns: width),
       attentionOutput: try map(place(.attentionOutput), rows: width, columns: width),
-      attentionNorm: try norm(names.name(of: .attention, layer: index), count: width),
+      attentionNorm: try norm(NormPlace(.attention, layer: index), count: width),
       up: try map(place(.up), rows: inner, columns: width),
       down: try map(place(.down), rows: width, columns: inner),
-      feedForwardNorm: try norm(names.name(of: .feedForward, layer: index), count: width))
+      feedForwardNorm: try norm(NormPlace(.feedForward, layer: index), count: width))
   }
 
   private func classification() throws(CheckpointError) -> Encoder.ClassificationHead? {
@@ -59,12 +59,13 @@ struct EncoderReader {
       bias: try checkpoint.vector(name + ".bias", count: rows), at: place)
   }
 
-  private func norm(_ name: String, count: Int) throws(CheckpointError) -> Norm {
+  private func norm(_ place: NormPlace, count: Int) throws(CheckpointError) -> Norm {
+    let name = names.name(of: place)
     // TensorFlow's first checkpoints say gamma and beta.
     let isOld = !checkpoint.contains(name + ".weight") && checkpoint.contains(name + ".gamma")
     return Norm(
       .layer(bias: try checkpoint.vector(name + (isOld ? ".beta" : ".bias"), count: count)),
       weight: try checkpoint.vector(name + (isOld ? ".gamma" : ".weight"), count: count),
-      epsilon: configuration.normEpsilon)
+      epsilon: configuration.normEpsilon, at: place)
   }
 }

@@ -114,6 +114,6 @@ extension Model {
 
 extension Norm {
   fileprivate func scaled(by scale: [Float]) -> Norm {
-    Norm(kind, weight: zip(weight, scale).map { $0 * $1 }, epsilon: epsilon)
+    Norm(kind, weight: zip(weight, scale).map { $0 * $1 }, epsilon: epsilon, at: place)
   }
 }

@@ -10,12 +10,16 @@ extension Model {
     case .decoder(let decoder):
       var configuration = decoder.configuration
       configuration.layers = kept.map { configuration.layers[$0] }
-      let layers = kept.enumerated().map { index, old in decoder.layers[old].mapping { $0.moved(to: index) } }
+      let layers = kept.enumerated().map { index, old in
+        decoder.layers[old].mapping(maps: { $0.moved(to: index) }, norms: { $0.moved(to: index) })
+      }
       return .decoder(decoder.with(configuration, layers))
     case .encoder(let encoder):
       var configuration = encoder.configuration
       configuration.layers = kept.count
-      let layers = kept.enumerated().map { index, old in encoder.layers[old].mapping { $0.moved(to: index) } }
+      let layers = kept.enumerated().map { index, old in
+        encoder.layers[old].mapping(maps: { $0.moved(to: index) }, norms: { $0.moved(to: index) })
+      }
       return .encoder(encoder.with(configuration, layers))
     }
   }
@@ -28,11 +32,11 @@ extension Model {
       configuration.heads = shape.heads
       configuration.keyValueHeads = shape.keyValueHeads ?? shape.heads
       configuration.feedForwardWidth = shape.neurons
-      return .decoder(decoder.with(configuration, decoder.layers.map { $0.mapping(map) }))
+      return .decoder(decoder.with(configuration, decoder.layers.map { $0.mapping(maps: map) }))
     case .encoder(let encoder):
       var configuration = encoder.configuration
       configuration.feedForwardWidth = shape.neurons
-      return .encoder(encoder.with(configuration, encoder.layers.map { $0.mapping(map) }))
+      return .encoder(encoder.with(configuration, encoder.layers.map { $0.mapping(maps: map) }))
     }
   }
 
@@ -40,22 +44,8 @@ extension Model {
   func replacingWeights(_ weight: (Linear) -> StoredMatrix) -> Model {
     func map(_ old: Linear) -> Linear { Linear(weight(old), bias: old.bias, at: old.place) }
     switch self {
-    case .decoder(var decoder):
-      decoder.embedding = map(decoder.embedding)
-      decoder.layers = decoder.layers.map { $0.mapping(map) }
-      decoder.untiedHead = decoder.untiedHead.map(map)
-      return .decoder(decoder)
-    case .encoder(var encoder):
-      encoder.embedding = map(encoder.embedding)
-      encoder.positions = map(encoder.positions)
-      encoder.segments = encoder.segments.map(map)
-      encoder.layers = encoder.layers.map { $0.mapping(map) }
-      if var head = encoder.classification {
-        head.hidden = map(head.hidden)
-        head.output = map(head.output)
-        encoder.classification = head
-      }
-      return .encoder(encoder)
+    case .decoder(let decoder): return .decoder(decoder.mapping(maps: map))
+    case .encoder(let encoder): return .encoder(encoder.mapping(maps: map))
     }
   }
 
@@ -106,6 +96,13 @@ extension Linear {
   }
 }
 
+extension Norm {
+  /// The norm in another layer.
+  fileprivate func moved(to layer: Int) -> Norm {
+    Norm(kind, weight: weight, epsilon: epsilon, at: NormPlace(place.role, layer: layer))
+  }
+}
+
 extension Decoder {
   fileprivate func with(_ configuration: DecoderConfiguration, _ layers: [Layer]) -> Decoder {
     Decoder(
@@ -114,37 +111,10 @@ extension Decoder {
   }
 }
 
-extension Decoder.Layer {
-  fileprivate func mapping(_ map: (Linear) -> Linear) -> Decoder.Layer {
-    var layer = self
-    layer.query = map(query)
-    layer.key = map(key)
-    layer.value = map(value)
-    layer.attentionOutput = map(attentionOutput)
-    layer.gate = map(gate)
-    layer.up = map(up)
-    layer.down = map(down)
-    return layer
-  }
-}
-
 extension Encoder {
   fileprivate func with(_ configuration: EncoderConfiguration, _ layers: [Layer]) -> Encoder {
     Encoder(
       configuration: configuration, embedding: embedding, positions: positions, segments: segments,
       embeddingNorm: embeddingNorm, layers: layers, classification: classification)
-  }
-}
-
-extension Encoder.Layer {
-  fileprivate func mapping(_ map: (Linear) -> Linear) -> Encoder.Layer {
-    var layer = self
-    layer.query = map(query)
-    layer.key = map(key)
-    layer.value = map(value)
-    layer.attentionOutput = map(attentionOutput)
-    layer.up = map(up)
-    layer.down = map(down)
-    return layer
   }
 }
