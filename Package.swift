@@ -46,6 +46,8 @@ let package = Package(
     library(
       "PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
     library("PithSparsity", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
+    library(
+      "PithTraining", ["PithModels", "PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
     library("PithGeneration", ["PithModels", "PithTokenizers", "PithTensors"]),
     library(
       "PithEvaluation",
@@ -85,6 +87,12 @@ let package = Package(
     tests(
       "PithSparsityTests",
       ["PithSparsity", "PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
+    tests(
+      "PithTrainingTests",
+      [
+        "PithTraining", "PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithLinearAlgebra",
+        "CPithKernels",
+      ]),
     tests(
       "PithCompressionTests",
       ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors", "PithJSON"]),

@@ -61,6 +61,9 @@ void pith_dot_block(
   size_t ldy) {
   K->dot_block(x, ldx, tokens, w, ldw, rows, columns, y, ldy);
 }
+void pith_product(pith_operand a, pith_operand b, size_t m, size_t n, size_t depth, bool adds, float *c, size_t ldc) {
+  K->product(a, b, m, n, depth, adds, c, ldc);
+}
 void pith_half_decode(const uint16_t *values, size_t count, float *out) { K->half_decode(values, count, out); }
 void pith_bfloat_decode(const uint16_t *values, size_t count, float *out) { K->bfloat_decode(values, count, out); }
 void pith_half_product(const uint16_t *w, size_t columns, const float *x, size_t rows, float *y) {
@@ -157,3 +160,23 @@ void pith_gelu(const float *x, float *out, size_t count) { K->gelu(x, out, count
 void pith_gelu_tanh(const float *x, float *out, size_t count) { K->gelu_tanh(x, out, count); }
 float pith_log_sum_exp(const float *x, size_t count) { return K->log_sum_exp(x, count); }
 float pith_kl_divergence(const float *p, const float *q, size_t count) { return K->kl_divergence(p, q, count); }
+void pith_rms_norm_gradient(
+  const float *x, const float *weight, float epsilon, const float *dy, size_t count, float *dx, float *dweight) {
+  K->rms_norm_gradient(x, weight, epsilon, dy, count, dx, dweight);
+}
+void pith_layer_norm_gradient(
+  const float *x, const float *weight, float epsilon, const float *dy, size_t count, float *dx, float *dweight, float *dbias) {
+  K->layer_norm_gradient(x, weight, epsilon, dy, count, dx, dweight, dbias);
+}
+void pith_softmax_gradient(const float *p, float *dp, size_t count, float scale) { K->softmax_gradient(p, dp, count, scale); }
+void pith_silu_gradient(const float *x, const float *dy, float *dx, size_t count) { K->silu_gradient(x, dy, dx, count); }
+void pith_gelu_gradient(const float *x, const float *dy, float *dx, size_t count) { K->gelu_gradient(x, dy, dx, count); }
+void pith_gelu_tanh_gradient(const float *x, const float *dy, float *dx, size_t count) {
+  K->gelu_tanh_gradient(x, dy, dx, count);
+}
+float pith_cross_entropy(float *logits, size_t count, size_t target, float smoothing, float weight) {
+  return K->cross_entropy(logits, count, target, smoothing, weight);
+}
+void pith_adamw_step(const pith_adamw *rule, const float *gradient, float *values, float *first, float *second, size_t count) {
+  K->adamw(rule, gradient, values, first, second, count);
+}

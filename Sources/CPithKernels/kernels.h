@@ -8,6 +8,7 @@
 typedef struct {
   void (*dot_block)(
     const float *, size_t, size_t, const float *, size_t, size_t, size_t, float *, size_t);
+  void (*product)(pith_operand, pith_operand, size_t, size_t, size_t, bool, float *, size_t);
   void (*half_decode)(const uint16_t *, size_t, float *);
   void (*bfloat_decode)(const uint16_t *, size_t, float *);
   void (*half_product)(const uint16_t *, size_t, const float *, size_t, float *);
@@ -35,6 +36,14 @@ typedef struct {
   void (*gelu_tanh)(const float *, float *, size_t);
   float (*log_sum_exp)(const float *, size_t);
   float (*kl_divergence)(const float *, const float *, size_t);
+  void (*rms_norm_gradient)(const float *, const float *, float, const float *, size_t, float *, float *);
+  void (*layer_norm_gradient)(const float *, const float *, float, const float *, size_t, float *, float *, float *);
+  void (*softmax_gradient)(const float *, float *, size_t, float);
+  void (*silu_gradient)(const float *, const float *, float *, size_t);
+  void (*gelu_gradient)(const float *, const float *, float *, size_t);
+  void (*gelu_tanh_gradient)(const float *, const float *, float *, size_t);
+  float (*cross_entropy)(float *, size_t, size_t, float, float);
+  void (*adamw)(const pith_adamw *, const float *, float *, float *, float *, size_t);
 } pith_kernels;
 
 extern const pith_kernels pith_kernels_scalar;

@@ -7,7 +7,7 @@
 #define KERNELS pith_kernels_avx2
 #define LANES 8
 #define TILE_TOKENS 3
-#define OUTER_TOKENS 6
+#define OUTER_ROWS 6
 #define PANEL_TOKENS 12
 
 /// Two tables of 8; the fourth bit of an index, moved to the sign, chooses between them.

@@ -7,7 +7,7 @@
 #define KERNELS pith_kernels_avx512
 #define LANES 16
 #define TILE_TOKENS 6
-#define OUTER_TOKENS 12
+#define OUTER_ROWS 12
 #define PANEL_TOKENS 48
 
 #define look_up(table, indices) ((lanes)_mm512_permutexvar_ps((__m512i)(indices), _mm512_loadu_ps(table)))

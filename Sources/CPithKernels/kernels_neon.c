@@ -7,7 +7,7 @@
 #define KERNELS pith_kernels_neon
 #define LANES 8
 #define TILE_TOKENS 3
-#define OUTER_TOKENS 6
+#define OUTER_ROWS 6
 #define PANEL_TOKENS 12
 
 #define look_up(table, indices) \

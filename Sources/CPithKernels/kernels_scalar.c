@@ -16,6 +16,16 @@ static void dot_block(
   }
 }
 
+static void product(pith_operand a, pith_operand b, size_t m, size_t n, size_t depth, bool adds, float *c, size_t ldc) {
+  for (size_t i = 0; i < m; i++) {
+    for (size_t j = 0; j < n; j++) {
+      float sum = 0;
+      for (size_t k = 0; k < depth; k++) sum += a.start[i * a.row + k * a.column] * b.start[k * b.row + j * b.column];
+      c[i * ldc + j] = adds ? c[i * ldc + j] + sum : sum;
+    }
+  }
+}
+
 static void half_decode(const uint16_t *values, size_t count, float *out) {
   for (size_t i = 0; i < count; i++) out[i] = pith_half(pith_load16((const uint8_t *)values + 2 * i));
 }
@@ -309,8 +319,11 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
   return (float)sum;
 }
 
+#include "gradients_scalar.h"
+
 const pith_kernels pith_kernels_scalar = {
-  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, half_columns, bfloat_columns, affine_decode, affine_product, codebook_decode,
+  dot_block, product, half_decode, bfloat_decode, half_product, bfloat_product, half_columns, bfloat_columns, affine_decode, affine_product, codebook_decode,
   codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products, subtract_columns,
   sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  rms_norm_gradient, layer_norm_gradient, softmax_gradient, silu_gradient, gelu_gradient, gelu_tanh_gradient, cross_entropy, adamw,
 };

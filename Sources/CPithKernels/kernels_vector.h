@@ -5,7 +5,7 @@
 //   LANES             floats per register to work with: 8 or 16
 //   TILE_TOKENS       tokens of a tile for 4 rows, summed across lanes at the end: as many as the registers hold
 //   PANEL_TOKENS      how many tokens are worth a transposed panel
-//   OUTER_TOKENS      tokens of its tiles for 2 LANES rows: as many as the registers hold
+//   OUTER_ROWS        rows of its tiles of 2 LANES columns: as many as the registers hold
 //   look_up(t, i)     the floats of the 16-entry table t at the low 4 bits of LANES indices i
 //   permute(v, i)     the lanes of v at LANES indices i below LANES
 //   expand(v, bits)   the first lanes of v in the lanes whose bit is set, 0 in the others
@@ -216,8 +216,11 @@ TARGET static void codebook_decode(const pith_codebook *m, size_t row, float *ou
 
 #include "elementwise_vector.h"
 
+#include "gradients_vector.h"
+
 const pith_kernels KERNELS = {
-  dot_block, half_decode, bfloat_decode, half_product, bfloat_product, half_columns, bfloat_columns, affine_decode, affine_product, codebook_decode,
+  dot_block, product, half_decode, bfloat_decode, half_product, bfloat_product, half_columns, bfloat_columns, affine_decode, affine_product, codebook_decode,
   codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products, subtract_columns,
   sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  rms_norm_gradient, layer_norm_gradient, softmax_gradient, silu_gradient, gelu_gradient, gelu_tanh_gradient, cross_entropy, adamw,
 };

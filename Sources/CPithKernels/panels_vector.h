@@ -1,67 +1,77 @@
-// The products of float rows with many tokens: rows are transposed panel by panel, so that no sums across lanes are needed.
-// Included by products_vector.h.
+// Products of matrices with many rows: the second one is taken panel by panel, its columns side by side, so that no sums across lanes are
+// needed. Included by products_vector.h.
 
-/// A panel of up to PANEL rows and PANEL_DEPTH columns of w, transposed: column k starts at PANEL · k.
+/// A panel of up to PANEL columns and PANEL_DEPTH rows of b: row k starts at PANEL · k.
 #define PANEL 32
 #define PANEL_DEPTH 256
 
 typedef float f32x4_unaligned __attribute__((vector_size(16), aligned(4)));
 
-/// Rows that are missing are zeros.
-INLINE void transpose(const float *w, size_t ldw, size_t rows, size_t columns, float *panel) {
+/// A panel of a matrix that lies by columns, `ld` floats apart. Columns that are missing are zeros.
+INLINE void transpose(const float *b, size_t ld, size_t columns, size_t depth, float *panel) {
   static const float zeros[PANEL_DEPTH];
-  for (size_t r = 0; r < PANEL; r += 4) {
-    const float *row[4];
-    UNROLLED for (size_t i = 0; i < 4; i++) row[i] = r + i < rows ? w + (r + i) * ldw : zeros;
+  for (size_t j = 0; j < PANEL; j += 4) {
+    const float *column[4];
+    UNROLLED for (size_t i = 0; i < 4; i++) column[i] = j + i < columns ? b + (j + i) * ld : zeros;
     size_t k = 0;
-    for (; k + 4 <= columns; k += 4) {
-      f32x4 a[4];
-      UNROLLED for (size_t i = 0; i < 4; i++) a[i] = *(const f32x4_unaligned *)(row[i] + k);
-      const f32x4 p = __builtin_shufflevector(a[0], a[1], 0, 4, 1, 5), q = __builtin_shufflevector(a[2], a[3], 0, 4, 1, 5);
-      const f32x4 s = __builtin_shufflevector(a[0], a[1], 2, 6, 3, 7), t = __builtin_shufflevector(a[2], a[3], 2, 6, 3, 7);
-      f32x4 *target = (f32x4 *)(panel + k * PANEL + r);
+    for (; k + 4 <= depth; k += 4) {
+      f32x4 v[4];
+      UNROLLED for (size_t i = 0; i < 4; i++) v[i] = *(const f32x4_unaligned *)(column[i] + k);
+      const f32x4 p = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5), q = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+      const f32x4 s = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7), t = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+      f32x4 *target = (f32x4 *)(panel + k * PANEL + j);
       target[0] = __builtin_shufflevector(p, q, 0, 1, 4, 5);
       target[PANEL / 4] = __builtin_shufflevector(p, q, 2, 3, 6, 7);
       target[2 * PANEL / 4] = __builtin_shufflevector(s, t, 0, 1, 4, 5);
       target[3 * PANEL / 4] = __builtin_shufflevector(s, t, 2, 3, 6, 7);
     }
-    for (; k < columns; k++) {
-      UNROLLED for (size_t i = 0; i < 4; i++) panel[k * PANEL + r + i] = row[i][k];
+    for (; k < depth; k++) {
+      UNROLLED for (size_t i = 0; i < 4; i++) panel[k * PANEL + j + i] = column[i][k];
     }
   }
 }
 
-/// Products of `tokens` rows of x with 2 LANES rows of a panel, of which `rows` are wanted.
-INLINE void outer_tile(
-  const int tokens, const float *x, size_t ldx, const float *panel, size_t columns, size_t rows, bool adds, float *y, size_t ldy) {
-  lanes sums[OUTER_TOKENS][2];
-  UNROLLED for (int t = 0; t < tokens; t++) sums[t][0] = sums[t][1] = (lanes){0};
-  for (size_t k = 0; k < columns; k++) {
-    const lanes low = load(panel + k * PANEL), high = load(panel + k * PANEL + LANES);
-    UNROLLED for (int t = 0; t < tokens; t++) {
-      const lanes activation = all(x[(size_t)t * ldx + k]);
-      sums[t][0] += activation * low;
-      sums[t][1] += activation * high;
-    }
+/// A panel of a matrix that lies by rows, `ld` floats apart. Columns that are missing are zeros.
+INLINE void gather(const float *b, size_t ld, size_t columns, size_t depth, float *panel) {
+  for (size_t k = 0; k < depth; k++) {
+    memcpy(panel + k * PANEL, b + k * ld, columns * sizeof(float));
+    memset(panel + k * PANEL + columns, 0, (PANEL - columns) * sizeof(float));
   }
-  UNROLLED for (int t = 0; t < tokens; t++) {
-    float *target = y + (size_t)t * ldy;
-    if (rows == 2 * LANES) {
-      store(target, adds ? load(target) + sums[t][0] : sums[t][0]);
-      store(target + LANES, adds ? load(target + LANES) + sums[t][1] : sums[t][1]);
+}
+
+/// Products of `rows` rows of a with 2 LANES columns of a panel, of which `columns` are wanted.
+INLINE void outer_tile(
+  const int rows, const float *a, size_t row, size_t step, const float *panel, size_t depth, size_t columns, bool adds, float *c,
+  size_t ldc) {
+  lanes sums[OUTER_ROWS][2];
+  UNROLLED for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = (lanes){0};
+  for (size_t k = 0; k < depth; k++) {
+    const lanes low = load(panel + k * PANEL), high = load(panel + k * PANEL + LANES);
+    UNROLLED for (int i = 0; i < rows; i++) {
+      const lanes factor = all(a[(size_t)i * row]);
+      sums[i][0] += factor * low;
+      sums[i][1] += factor * high;
+    }
+    a += step;
+  }
+  UNROLLED for (int i = 0; i < rows; i++) {
+    float *target = c + (size_t)i * ldc;
+    if (columns == 2 * LANES) {
+      store(target, adds ? load(target) + sums[i][0] : sums[i][0]);
+      store(target + LANES, adds ? load(target + LANES) + sums[i][1] : sums[i][1]);
     } else {
       float total[2 * LANES];
-      store(total, sums[t][0]);
-      store(total + LANES, sums[t][1]);
-      for (size_t r = 0; r < rows; r++) target[r] = adds ? target[r] + total[r] : total[r];
+      store(total, sums[i][0]);
+      store(total + LANES, sums[i][1]);
+      for (size_t j = 0; j < columns; j++) target[j] = adds ? target[j] + total[j] : total[j];
     }
   }
 }
 
 #define OUTER(N) \
   TARGET static __attribute__((noinline)) void outer##N( \
-    const float *x, size_t ldx, const float *panel, size_t columns, size_t rows, bool adds, float *y, size_t ldy) { \
-    outer_tile(N, x, ldx, panel, columns, rows, adds, y, ldy); \
+    const float *a, size_t row, size_t step, const float *panel, size_t depth, size_t columns, bool adds, float *c, size_t ldc) { \
+    outer_tile(N, a, row, step, panel, depth, columns, adds, c, ldc); \
   }
 OUTER(1)
 OUTER(2)
@@ -69,7 +79,7 @@ OUTER(3)
 OUTER(4)
 OUTER(5)
 OUTER(6)
-#if OUTER_TOKENS > 6
+#if OUTER_ROWS > 6
 OUTER(7)
 OUTER(8)
 OUTER(9)
@@ -78,30 +88,33 @@ OUTER(11)
 OUTER(12)
 #endif
 
-typedef void (*outer_function)(const float *, size_t, const float *, size_t, size_t, bool, float *, size_t);
+typedef void (*outer_function)(const float *, size_t, size_t, const float *, size_t, size_t, bool, float *, size_t);
 
 static const outer_function outers[] = {
   outer1, outer2, outer3, outer4, outer5, outer6,
-#if OUTER_TOKENS > 6
+#if OUTER_ROWS > 6
   outer7, outer8, outer9, outer10, outer11, outer12,
 #endif
 };
 
-/// For many tokens: rows are transposed once, and then no sums across lanes are needed.
-TARGET static void dot_panels(
-  const float *x, size_t ldx, size_t tokens, const float *w, size_t ldw, size_t rows, size_t columns, float *y,
-  size_t ldy) {
+TARGET static void product(pith_operand a, pith_operand b, size_t m, size_t n, size_t depth, bool adds, float *c, size_t ldc) {
   __attribute__((aligned(64))) float panel[PANEL * PANEL_DEPTH];
-  for (size_t first = 0; first < rows; first += PANEL) {
-    const size_t count = smaller(PANEL, rows - first);
-    for (size_t start = 0; start < columns; start += PANEL_DEPTH) {
-      const size_t length = smaller(PANEL_DEPTH, columns - start);
-      transpose(w + first * ldw + start, ldw, count, length, panel);
-      for (size_t t = 0; t < tokens; t += OUTER_TOKENS) {
-        const size_t some = smaller(OUTER_TOKENS, tokens - t);
-        for (size_t r = 0; r < count; r += 2 * LANES) {
-          outers[some - 1](
-            x + t * ldx + start, ldx, panel + r, length, smaller(2 * LANES, count - r), start > 0, y + t * ldy + first + r, ldy);
+  for (size_t left = 0; left < n; left += PANEL) {
+    const size_t count = smaller(PANEL, n - left);
+    for (size_t start = 0; start < depth; start += PANEL_DEPTH) {
+      const size_t length = smaller(PANEL_DEPTH, depth - start);
+      const float *corner = b.start + start * b.row + left * b.column;
+      if (b.column == 1) {
+        gather(corner, b.row, count, length, panel);
+      } else {
+        transpose(corner, b.column, count, length, panel);
+      }
+      for (size_t i = 0; i < m; i += OUTER_ROWS) {
+        const outer_function outer = outers[smaller(OUTER_ROWS, m - i) - 1];
+        for (size_t j = 0; j < count; j += 2 * LANES) {
+          outer(
+            a.start + i * a.row + start * a.column, a.row, a.column, panel + j, length, smaller(2 * LANES, count - j),
+            adds || start > 0, c + i * ldc + left + j, ldc);
         }
       }
     }

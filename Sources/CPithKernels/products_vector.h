@@ -105,7 +105,7 @@ TARGET static void dot_block(
     return;
   }
   if (tokens >= PANEL_TOKENS && columns > 0) {
-    dot_panels(x, ldx, tokens, w, ldw, rows, columns, y, ldy);
+    product((pith_operand){x, ldx, 1}, (pith_operand){w, 1, ldw}, tokens, rows, columns, false, y, ldy);
     return;
   }
   // Long rows are cut so that a tile's operands stay in the first cache.

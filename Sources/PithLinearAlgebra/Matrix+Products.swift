@@ -8,22 +8,50 @@ extension Matrix {
   public func times(
     _ other: Matrix, transposed: Bool = false, otherTransposed: Bool = false, on pool: ThreadPool? = nil
   ) -> Matrix {
+    let (m, n) = (transposed ? columns : rows, otherTransposed ? other.rows : other.columns)
+    return Matrix(rows: m, columns: n) { target in
+      write(other, transposed, otherTransposed, beta: 0, to: target, on: pool)
+    }
+  }
+
+  /// Adds the product of two other matrices, each taken as it is or transposed: self += op(a) · op(b).
+  ///
+  /// - Parameter pool: the threads that share the work; nil for the caller's alone. The result does not depend on it.
+  public mutating func add(
+    productOf a: Matrix, transposed: Bool = false, with b: Matrix, otherTransposed: Bool = false,
+    on pool: ThreadPool? = nil
+  ) {
+    precondition(
+      rows == (transposed ? a.columns : a.rows) && columns == (otherTransposed ? b.rows : b.columns),
+      "the product is no \(rows)×\(columns)")
+    values.withUnsafeMutableBufferPointer {
+      a.write(b, transposed, otherTransposed, beta: 1, to: $0, on: pool)
+    }
+  }
+
+  /// target ← op(self) · op(other) + β · target.
+  private func write(
+    _ other: Matrix, _ transposed: Bool, _ otherTransposed: Bool, beta: Float,
+    to target: UnsafeMutableBufferPointer<Float>, on pool: ThreadPool?
+  ) {
     let (m, k) = transposed ? (columns, rows) : (rows, columns)
     let (otherK, n) = otherTransposed ? (other.columns, other.rows) : (other.rows, other.columns)
     precondition(k == otherK, "\(k) columns for \(otherK) rows")
-    return Matrix(rows: m, columns: n) { target in
-      guard m > 0, n > 0 else { return }
-      guard k > 0 else { return target.initialize(repeating: 0) }
-      nonisolated(unsafe) let target = target.baseAddress!
-      values.withUnsafeBufferPointer { a in
-        other.values.withUnsafeBufferPointer { b in
-          nonisolated(unsafe) let (a, b) = (a.baseAddress!, b.baseAddress!)
-          Panels.forEach(m, on: pool) { panel in
-            // Row-major C = A·B is column-major Cᵀ = Bᵀ·Aᵀ on the same memory.
-            BLAS.sgemm(
-              otherTransposed ? "T" : "N", transposed ? "T" : "N", n, panel.count, k, 1, b, other.columns,
-              a + panel.lowerBound * (transposed ? 1 : columns), columns, 0, target + panel.lowerBound * n, n)
-          }
+    guard m > 0, n > 0 else { return }
+    guard k > 0 else {
+      if beta == 0 { target.initialize(repeating: 0) }
+      return
+    }
+    nonisolated(unsafe) let target = target.baseAddress!
+    values.withUnsafeBufferPointer { a in
+      other.values.withUnsafeBufferPointer { b in
+        nonisolated(unsafe) let (a, b) = (a.baseAddress!, b.baseAddress!)
+        Panels.forEach(m, on: pool) { panel in
+          // Row-major C = A·B is column-major Cᵀ = Bᵀ·Aᵀ on the same memory.
+          BLAS.sgemm(
+            otherTransposed ? "T" : "N", transposed ? "T" : "N", n, panel.count, k, 1, b, other.columns,
+            a + panel.lowerBound * (transposed ? 1 : columns), columns, beta, target + panel.lowerBound * n, n
+          )
         }
       }
     }

@@ -63,5 +63,13 @@ public struct Attention: Sendable, Equatable {
 
     /// The whole sequence.
     case everywhere
+
+    /// The positions that one position of a sequence sees.
+    public func positions(seenFrom position: Int, of count: Int) -> Range<Int> {
+      switch self {
+      case .before(let window): max(0, window.map { position + 1 - $0 } ?? 0)..<(position + 1)
+      case .everywhere: 0..<count
+      }
+    }
   }
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "PithBlocks.h"
+#include "PithGradients.h"
 #include "PithIntegers.h"
 #include "PithMasked.h"
 
@@ -32,6 +33,16 @@ bool pith_use_instruction_set(pith_instruction_set set);
 /// y[t][r] = Σ_k x[t][k] · w[r][k] for t < tokens and r < rows; rows of each matrix lie `ld…` floats apart.
 void pith_dot_block(
   const float *x, size_t ldx, size_t tokens, const float *w, size_t ldw, size_t rows, size_t columns, float *y, size_t ldy);
+
+/// A matrix as a product reads it: the value at (i, k) lies `row` · i + `column` · k floats behind the first.
+typedef struct {
+  const float *start;
+  size_t row, column;
+} pith_operand;
+
+/// c[i][j] = Σ_k a(i, k) · b(k, j) for i < m, j < n and k < depth, or that added to c; rows of c lie `ldc` floats apart. One of the two
+/// distances of b is 1.
+void pith_product(pith_operand a, pith_operand b, size_t m, size_t n, size_t depth, bool adds, float *c, size_t ldc);
 
 // --- Float16 and bfloat16 ---
 

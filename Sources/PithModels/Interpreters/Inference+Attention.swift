@@ -72,29 +72,44 @@ extension Inference {
     }
   }
 
-  /// Attention of an encoder: each token sees its whole sequence.
-  func attendEverywhere(_ queries: Matrix, _ keys: Matrix, _ values: Matrix, _ attention: Attention) -> Matrix
+  /// Attention within sequences that the batch holds whole.
+  public func attendWithin(_ queries: Matrix, _ keys: Matrix, _ values: Matrix, _ attention: Attention)
+    -> Matrix
   {
+    precondition(batch.runs.allSatisfy { $0.position == 0 }, "what came before needs a key-value cache")
     let dimension = attention.headDimension
-    let width = attention.heads * dimension
+    let (width, memoryWidth) = (queries.columns, keys.columns)
+    let group = attention.heads / attention.keyValueHeads
     return output(of: queries) { source, target in
       keys.values.withUnsafeBufferPointer { keyBuffer in
         values.values.withUnsafeBufferPointer { valueBuffer in
           nonisolated(unsafe) let (keys, values) = (keyBuffer.baseAddress!, valueBuffer.baseAddress!)
-          pool.forEach(count: batch.runs.count * attention.heads, grain: 1) { range in
+          pool.forEach(count: batch.runs.count * attention.keyValueHeads, grain: 1) { range in
             for task in range {
-              let run = batch.runs[task / attention.heads]
+              let (run, head) = (batch.runs[task / attention.keyValueHeads], task % attention.keyValueHeads)
               let count = run.rows.count
-              let start = run.rows.lowerBound * width + task % attention.heads * dimension
+              let start = run.rows.lowerBound * memoryWidth + head * dimension
               withUnsafeTemporaryAllocation(of: Float.self, capacity: dimension * count) { transposed in
                 for row in 0..<count {
-                  for d in 0..<dimension { transposed[d * count + row] = values[start + row * width + d] }
+                  for d in 0..<dimension {
+                    transposed[d * count + row] = values[start + row * memoryWidth + d]
+                  }
                 }
                 let memory = HeadMemory(
-                  keys: keys + start, keyStride: width, values: transposed.baseAddress!, valueStride: count)
-                let rows = QueryRows(
-                  queries: source + start, output: target + start, stride: width, count: count)
-                memory.answer(rows, headDimension: dimension, scale: attention.scale) { _ in 0..<count }
+                  keys: keys + start, keyStride: memoryWidth, values: transposed.baseAddress!,
+                  valueStride: count)
+                for member in 0..<group {
+                  for first in stride(from: 0, to: count, by: Self.tile) {
+                    let offset =
+                      (run.rows.lowerBound + first) * width + (head * group + member) * dimension
+                    let rows = QueryRows(
+                      queries: source + offset, output: target + offset, stride: width,
+                      count: min(Self.tile, count - first))
+                    memory.answer(rows, headDimension: dimension, scale: attention.scale) {
+                      attention.reach.positions(seenFrom: first + $0, of: count)
+                    }
+                  }
+                }
               }
             }
           }

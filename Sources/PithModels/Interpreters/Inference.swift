@@ -26,7 +26,7 @@ public struct Inference: Operations {
   ///
   /// - Parameters:
   ///   - batch: which row belongs where.
-  ///   - cache: the keys and values of what came before; decoders need one, encoders none.
+  ///   - cache: the keys and values of what came before; without one, sequences begin in the batch.
   ///   - pool: the threads that share the work.
   public init(_ batch: Batch, cache: KeyValueCache? = nil, pool: ThreadPool) {
     self.batch = batch
@@ -85,8 +85,14 @@ public struct Inference: Operations {
 
   /// Turns pairs by angles that are computed once per batch.
   public mutating func rotate(_ x: Matrix, headDimension: Int, _ rotary: Rotary) -> Matrix {
+    rotate(x, headDimension: headDimension, rotary, back: false)
+  }
+
+  /// Turns pairs by their angles, or back by as much.
+  public mutating func rotate(_ x: Matrix, headDimension: Int, _ rotary: Rotary, back: Bool) -> Matrix {
     let pairs = headDimension / 2
     let angles = angles(rotary, headDimension: headDimension)
+    let turns = back ? angles.sines.map { -$0 } : angles.sines
     var x = x
     let columns = x.columns
     x.values.withUnsafeMutableBufferPointer { buffer in
@@ -95,7 +101,7 @@ public struct Inference: Operations {
         for row in rows {
           for head in 0..<columns / headDimension {
             angles.cosines.withUnsafeBufferPointer { cosines in
-              angles.sines.withUnsafeBufferPointer { sines in
+              turns.withUnsafeBufferPointer { sines in
                 pith_rotate(
                   values + row * columns + head * headDimension, cosines.baseAddress! + row * pairs,
                   sines.baseAddress! + row * pairs, pairs)
@@ -112,11 +118,10 @@ public struct Inference: Operations {
   public func attend(_ queries: Matrix, _ keys: Matrix, _ values: Matrix, _ attention: Attention) -> Matrix {
     switch attention.reach {
     case .before(let window):
-      guard let cache else { preconditionFailure("a decoder needs a key-value cache") }
+      guard let cache else { return attendWithin(queries, keys, values, attention) }
       remember(keys, values, attention, in: cache)
       return attendBefore(queries, attention, window: window, cache)
-    case .everywhere:
-      return attendEverywhere(queries, keys, values, attention)
+    case .everywhere: return attendWithin(queries, keys, values, attention)
     }
   }
 

@@ -1,0 +1,86 @@
+import PithModels
+import PithTensors
+
+/// The training of a model's parameters, step by step.
+///
+///     var training = Training(parameters, schedule: Schedule(peak: 1e-3, warmUp: 100, steps: 2000), pool: pool)
+///     for step in 0..<2000 {
+///       let loss = try training.step(windows.batch(step)) { batch, run, weight in
+///         run.crossEntropy(decoder.states(batch.tokens, &run), behind: decoder.head, targets: batch.targets, weight: weight)
+///       }
+///     }
+///     let trained = parameters.applied(to: decoder)
+public struct Training {
+  /// What is trained.
+  public let parameters: Parameters
+  /// What changes it.
+  public var optimizer: Optimizer
+  /// How fast.
+  public let schedule: Schedule
+  /// The longest gradient that is taken as it is; longer ones are shortened to it (Pascanu et al., arXiv 1211.5063).
+  public let clipping: Float
+  /// The threads that compute.
+  public let pool: ThreadPool
+
+  /// A training that begins.
+  public init(
+    _ parameters: Parameters, optimizer: Optimizer = Optimizer(), schedule: Schedule, clipping: Float = 1,
+    pool: ThreadPool
+  ) {
+    self.parameters = parameters
+    self.optimizer = optimizer
+    self.schedule = schedule
+    self.clipping = clipping
+    self.pool = pool
+  }
+
+  /// What one step was like.
+  public struct Step: Sendable {
+    /// The mean loss, in nats.
+    public let loss: Double
+    /// The length of the gradient before it was clipped.
+    public let gradientNorm: Double
+    /// The learning rate.
+    public let rate: Float
+  }
+
+  /// One step: the mean gradient of some parts, which go through the model one after the other.
+  ///
+  /// - Parameters:
+  ///   - parts: what the step learns from; each weighs as much.
+  ///   - share: how much of the training is done, if that does not follow from the number of steps.
+  ///   - run: an interpreter for a part.
+  ///   - loss: the loss of a part, its gradient times a weight.
+  /// - Throws: `TrainingError.notFinite` if the loss or its gradient is no number; the parameters stay as they were.
+  public mutating func step<Part>(
+    _ parts: [Part], atShare share: Float? = nil, on run: (Part) -> Differentiation,
+    _ loss: (Part, inout Differentiation, _ weight: Float) -> Double
+  ) throws(TrainingError) -> Step {
+    var total = 0.0
+    for part in parts {
+      var run = run(part)
+      total += loss(part, &run, 1 / Float(parts.count)) / Double(parts.count)
+      run.runBack()
+    }
+    let norm = parameters.gradientNorm(on: pool)
+    guard total.isFinite, norm.isFinite else {
+      let broken = parameters.list.first { !$0.gradient.values.allSatisfy(\.isFinite) }?.name
+      parameters.clearGradients()
+      throw .notFinite(step: optimizer.steps + 1, parameter: broken)
+    }
+    let rate =
+      share.map {
+        optimizer.steps < schedule.warmUp ? schedule.rate(at: optimizer.steps) : schedule.rate(atShare: $0)
+      }
+      ?? schedule.rate(at: optimizer.steps)
+    let factor = norm > Double(clipping) ? Float(Double(clipping) / norm) : 1
+    optimizer.step(parameters, rate: rate, factor: factor, on: pool)
+    return Step(loss: total, gradientNorm: norm, rate: rate)
+  }
+}
+
+/// Why a training cannot go on.
+public enum TrainingError: Error, Equatable {
+  /// The loss, or the gradient of a parameter, is infinite or no number.
+  case notFinite(step: Int, parameter: ParameterName?)
+}
