@@ -18,7 +18,9 @@ let package = Package(
   platforms: [.macOS(.v15), .iOS(.v18)],
   products: [
     .library(name: "Pith", targets: ["Pith"]),
-    .library(name: "PithCompressionKit", targets: ["PithCompression", "PithQuantization", "PithSparsity"]),
+    .library(
+      name: "PithCompressionKit",
+      targets: ["PithCompression", "PithQuantization", "PithSparsity", "PithTraining"]),
     .executable(name: "pith", targets: ["PithTool"]),
   ],
   dependencies: [
@@ -47,7 +49,12 @@ let package = Package(
       "PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
     library("PithSparsity", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
     library(
-      "PithTraining", ["PithModels", "PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
+      "PithTraining",
+      [
+        "PithCheckpoints", "PithModels", "PithTokenizers", "PithWeights", "PithTensors", "PithLinearAlgebra",
+        "PithJSON", "CPithKernels",
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
+      ]),
     library("PithGeneration", ["PithModels", "PithTokenizers", "PithTensors"]),
     library(
       "PithEvaluation",
@@ -69,7 +76,7 @@ let package = Package(
     .executableTarget(
       name: "PithTool",
       dependencies: [
-        "Pith", "PithCompression", "PithEvaluation", "PithQuantization", "PithSparsity",
+        "Pith", "PithCompression", "PithEvaluation", "PithQuantization", "PithSparsity", "PithTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"], swiftSettings: swift),

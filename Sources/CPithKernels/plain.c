@@ -2,7 +2,11 @@
 #include "CPithKernels.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 void pith_add(float *a, const float *b, size_t count) {
   for (size_t i = 0; i < count; i++) a[i] += b[i];
@@ -48,3 +52,10 @@ double pith_log(double x) { return log(x); }
 float pith_cos(float x) { return cosf(x); }
 float pith_sin(float x) { return sinf(x); }
 float pith_tanh(float x) { return tanhf(x); }
+
+void pith_keep_freed_memory(void) {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}

@@ -80,7 +80,17 @@ public struct Training {
 }
 
 /// Why a training cannot go on.
-public enum TrainingError: Error, Equatable {
+public enum TrainingError: Error, Equatable, CustomStringConvertible {
   /// The loss, or the gradient of a parameter, is infinite or no number.
   case notFinite(step: Int, parameter: ParameterName?)
+
+  /// What is wrong, and the mend.
+  public var description: String {
+    switch self {
+    case .notFinite(let step, let parameter):
+      let place = parameter.map { ", first in the gradient of \($0)" } ?? ""
+      return
+        "the loss is no longer a number at step \(step)\(place): choose a smaller learning rate or a longer warm-up; the last state is kept."
+    }
+  }
 }

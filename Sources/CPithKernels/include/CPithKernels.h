@@ -249,6 +249,9 @@ float pith_cos(float x);
 float pith_sin(float x);
 float pith_tanh(float x);
 
+/// From now on freed memory stays with the process, ready to be taken again, where the C library is glibc.
+void pith_keep_freed_memory(void);
+
 /// Tells the processor that this thread waits in a loop.
 static inline void pith_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -5,6 +5,7 @@ import PithCompression
 import PithEvaluation
 import PithQuantization
 import PithTokenizers
+import PithTraining
 
 /// A fault that a command found itself: one sentence and an exit code of sysexits.
 struct Failure: Error {
@@ -29,6 +30,8 @@ struct Failure: Error {
     case let error as TargetError: failure = .usage(error.description)
     case let error as CalibrationError: failure = .data(error.description)
     case let error as CompressionError: failure = .data(error.description)
+    case let error as TrainingDataError: failure = .data(error.description)
+    case let error as TrainingError: failure = .data(error.description)
     case let error as TokenizerError: failure = .data(error.description)
     case let error as ChatTemplateError: failure = .data(error.description)
     default:

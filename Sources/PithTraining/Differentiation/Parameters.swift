@@ -14,6 +14,20 @@ public enum ParameterName: Hashable, Sendable {
   case shift(NormPlace)
 }
 
+extension ParameterName: CustomStringConvertible {
+  /// Such as `the weight of query in layer 3`.
+  public var description: String {
+    switch self {
+    case .weight(let place): "the weight of \(place.role.rawValue)\(Self.layer(place.layer))"
+    case .bias(let place): "the bias of \(place.role.rawValue)\(Self.layer(place.layer))"
+    case .scale(let place): "the norm \(place.role.rawValue)\(Self.layer(place.layer))"
+    case .shift(let place): "the norm's bias \(place.role.rawValue)\(Self.layer(place.layer))"
+    }
+  }
+
+  private static func layer(_ layer: Int?) -> String { layer.map { " in layer \($0)" } ?? "" }
+}
+
 /// A value that training changes, and the gradient of the loss with respect to it.
 public struct Parameter: Sendable {
   /// The name.

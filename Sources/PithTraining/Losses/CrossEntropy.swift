@@ -95,3 +95,6 @@ extension Differentiation {
     tape.record { [pool] in variable.accumulate(gradient, on: pool) }
   }
 }
+
+/// log Σ exp(x).
+func logSumExp(_ x: [Float]) -> Float { pith_log_sum_exp(x, x.count) }

@@ -1,0 +1,70 @@
+import PithModels
+import PithTensors
+
+/// Windows of a stream of tokens: random ones to learn from, and others that follow each other to measure with.
+public struct TokenWindows: Sendable {
+  /// Tokens that go through a model together, and the one that should follow each.
+  public struct Part: Sendable {
+    /// The tokens, a sequence for each window.
+    public let batch: Batch
+    /// The token that follows each row.
+    public let targets: [Int32]
+  }
+
+  /// The tokens to learn from.
+  public let tokens: [Int32]
+  /// The tokens that are held out.
+  public let heldOut: [Int32]
+  /// Tokens per window.
+  public let window: Int
+
+  /// Windows of a stream, whose last share is held out; nil if either part has no whole window.
+  public init?(_ stream: [Int32], heldOut share: Double, window: Int) {
+    let cut = stream.count - Int((Double(stream.count) * share).rounded())
+    tokens = Array(stream[..<cut])
+    heldOut = Array(stream[cut...])
+    self.window = window
+    guard tokens.count > window, heldOut.count > window else { return nil }
+  }
+
+  /// The windows of a step: each begins anywhere, and the same step draws the same ones again.
+  public func part(ofStep step: Int, windows: Int, seed: UInt64) -> Part {
+    var generator = SeededGenerator(seed: seed &+ UInt64(step) &* 0x9E6C_63D0_876A_9A47)
+    let starts = (0..<windows).map { _ in Int(generator.next() % UInt64(tokens.count - window)) }
+    return part(tokens, starts)
+  }
+
+  /// All held-out windows, some at a time.
+  public func heldOutParts(windows: Int) -> [Part] {
+    let starts = Array(stride(from: 0, to: heldOut.count - window, by: window))
+    return stride(from: 0, to: starts.count, by: windows).map {
+      part(heldOut, Array(starts[$0..<min($0 + windows, starts.count)]))
+    }
+  }
+
+  private func part(_ tokens: [Int32], _ starts: [Int]) -> Part {
+    Part(
+      batch: Batch(
+        starts.enumerated().map { (sequence: $0, position: 0, tokens: Array(tokens[$1..<($1 + window)])) }),
+      targets: starts.flatMap { tokens[($0 + 1)..<($0 + 1 + window)] })
+  }
+}
+
+extension Decoder {
+  /// The mean loss of the tokens that follow each row, in nats.
+  public func loss(_ part: TokenWindows.Part, pool: ThreadPool) -> Double {
+    var run = Inference(part.batch, pool: pool)
+    let states = states(part.batch.tokens, &run)
+    var sum = 0.0
+    // A vocabulary is wide: not all logits at one time.
+    for start in stride(from: 0, to: states.rows, by: 256) {
+      let rows = Array(start..<min(start + 256, states.rows))
+      let logits = logits(run.select(states, rows: rows), &run)
+      for (place, row) in rows.enumerated() {
+        let scores = Array(logits[row: place])
+        sum += Double(logSumExp(scores) - scores[Int(part.targets[row])])
+      }
+    }
+    return sum / Double(states.rows)
+  }
+}

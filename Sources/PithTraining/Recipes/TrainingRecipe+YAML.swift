@@ -1,0 +1,119 @@
+import Yams
+
+extension TrainingRecipe {
+  /// A recipe from its YAML text, checked.
+  ///
+  /// - Throws: `TrainingRecipeError` naming an unknown key or a value that is none.
+  public init(yaml: String) throws(TrainingRecipeError) {
+    let root: Node?
+    do { root = try Yams.compose(yaml: yaml) } catch {
+      throw TrainingRecipeError("it is not YAML: \("\(error)".split(separator: "\n").first ?? "unreadable").")
+    }
+    guard let mapping = root?.mapping else { throw TrainingRecipeError("it must be a mapping of keys to values.") }
+    self.init()
+    if mapping["steps"] != nil, mapping["time"] != nil {
+      throw TrainingRecipeError("'steps' and 'time' both say when it ends: give one of them.")
+    }
+    var decayOfWeights: Float?
+    for (key, value) in mapping {
+      switch key.string ?? "?" {
+      case "model": start = try Self.start(value)
+      case "text": text = try Self.text("text", value)
+      case "held-out": heldOut = try Self.number("held-out", value)
+      case "window": window = try Self.whole("window", value)
+      case "batch": batch = try Self.whole("batch", value)
+      case "parts": parts = try Self.whole("parts", value)
+      case "steps": end = .steps(try Self.whole("steps", value))
+      case "time": end = .seconds(try Self.seconds(value))
+      case "optimizer":
+        switch try Self.text("optimizer", value) {
+        case "adamw": optimizer = TrainingRecipe().optimizer
+        case "momentum": optimizer = .momentum()
+        case let name: throw TrainingRecipeError("'\(name)' is no optimizer: choose adamw or momentum.")
+        }
+      case "weight-decay": decayOfWeights = Float(try Self.number("weight-decay", value))
+      case "learning-rate": learningRate = Float(try Self.number("learning-rate", value))
+      case "warm-up": warmUp = try Self.whole("warm-up", value)
+      case "decay":
+        let name = try Self.text("decay", value)
+        guard let known = Schedule.Decay(rawValue: name) else {
+          throw TrainingRecipeError("'\(name)' is no decay: choose cosine, linear or constant.")
+        }
+        decay = known
+      case "clipping": clipping = Float(try Self.number("clipping", value))
+      case "dropout": dropout = Float(try Self.number("dropout", value))
+      case "label-smoothing": labelSmoothing = Float(try Self.number("label-smoothing", value))
+      case "recompute":
+        guard let known = value.bool else { throw TrainingRecipeError("'recompute' must be true or false.") }
+        recompute = known
+      case "evaluate-every": evaluateEvery = try Self.whole("evaluate-every", value)
+      case "seed": seed = UInt64(max(0, try Self.whole("seed", value)))
+      case let other:
+        throw TrainingRecipeError("'\(other)' is no key of a recipe: use \(Self.keys.joined(separator: ", ")).")
+      }
+    }
+    if let decayOfWeights {
+      switch optimizer {
+      case .adamW(let beta1, let beta2, let epsilon, _):
+        optimizer = .adamW(beta1: beta1, beta2: beta2, epsilon: epsilon, decay: decayOfWeights)
+      case .momentum(let momentum, _): optimizer = .momentum(momentum, decay: decayOfWeights)
+      }
+    }
+    try check()
+  }
+
+  private static let keys = [
+    "model", "text", "held-out", "window", "batch", "parts", "steps", "time", "optimizer", "weight-decay",
+    "learning-rate", "warm-up", "decay", "clipping", "dropout", "label-smoothing", "recompute",
+    "evaluate-every", "seed",
+  ]
+
+  private static func start(_ node: Node) throws(TrainingRecipeError) -> Start {
+    if let path = node.scalar?.string { return .model(path: path) }
+    guard let shape = node.mapping?["new"]?.mapping, node.mapping?.count == 1 else {
+      throw TrainingRecipeError("'model' must be the path of a model, or a mapping 'new' with its shape.")
+    }
+    var made = NewDecoder()
+    for (key, value) in shape {
+      switch key.string ?? "?" {
+      case "layers": made.layers = try whole("layers", value)
+      case "width": made.width = try whole("width", value)
+      case "heads": made.heads = try whole("heads", value)
+      case "feed-forward": made.feedForward = try whole("feed-forward", value)
+      case "context": made.context = try whole("context", value)
+      case let other:
+        throw TrainingRecipeError(
+          "'\(other)' is no key of a new model: use layers, width, heads, feed-forward, context.")
+      }
+    }
+    return .new(made)
+  }
+
+  private static func text(_ key: String, _ node: Node) throws(TrainingRecipeError) -> String {
+    guard let text = node.scalar?.string, !text.isEmpty else {
+      throw TrainingRecipeError("'\(key)' must be a single value.")
+    }
+    return text
+  }
+
+  private static func whole(_ key: String, _ node: Node) throws(TrainingRecipeError) -> Int {
+    guard let number = node.int else { throw TrainingRecipeError("'\(key)' must be a whole number.") }
+    return number
+  }
+
+  private static func number(_ key: String, _ node: Node) throws(TrainingRecipeError) -> Double {
+    guard let number = node.float, number.isFinite else {
+      throw TrainingRecipeError("'\(key)' must be a number.")
+    }
+    return number
+  }
+
+  /// Such as 90s, 10m or 1h.
+  private static func seconds(_ node: Node) throws(TrainingRecipeError) -> Double {
+    let text = node.scalar?.string ?? ""
+    let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600]
+    guard let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()), number.isFinite
+    else { throw TrainingRecipeError("'time' must be written as 90s, 10m or 1h.") }
+    return number * unit
+  }
+}
