@@ -98,7 +98,7 @@ let package = Package(
       "PithTrainingTests",
       [
         "PithTraining", "PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithLinearAlgebra",
-        "CPithKernels",
+        "PithJSON", "CPithKernels",
       ]),
     tests(
       "PithCompressionTests",

@@ -47,7 +47,8 @@ extension LanguageModel {
   public init(path: String, threads: Int? = nil) throws {
     guard case .language(let model) = try LoadedModel(path: path, threads: threads) else {
       throw CheckpointError.badData(
-        path: path, fault: "the model is an encoder, which writes no text", mend: "load it as a TextEncoder")
+        path: path, fault: "the model is an encoder, which writes no text",
+        mend: "embed texts with it (pith embed, or a TextEncoder)")
     }
     self = model
   }
@@ -60,7 +61,8 @@ extension TextEncoder {
   public init(path: String, threads: Int? = nil) throws {
     guard case .text(let model) = try LoadedModel(path: path, threads: threads) else {
       throw CheckpointError.badData(
-        path: path, fault: "the model is a decoder, which embeds no text", mend: "load it as a LanguageModel")
+        path: path, fault: "the model is a decoder, which embeds no text",
+        mend: "write or score texts with it (pith generate, pith evaluate --text, or a LanguageModel)")
     }
     self = model
   }

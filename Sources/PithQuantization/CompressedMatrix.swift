@@ -27,6 +27,9 @@ public struct CompressedMatrix: Sendable {
 
     /// The relative layer loss is above that of rounding to nearest.
     case worseThanRounding(loss: Double, rounding: Double)
+
+    /// The matrix takes more bytes than in float16.
+    case largerThanHalf(bytes: Int, half: Int)
   }
 }
 
@@ -38,7 +41,20 @@ extension CompressedMatrix.Note: CustomStringConvertible {
     case .denseColumns(let count): "the last \(count) columns do not fill a pattern and stay dense"
     case .raisedDamping(let damping): "damping was raised to \(damping) to factor H"
     case .worseThanRounding(let loss, let rounding):
-      "the relative loss of \(loss) is above that of rounding to nearest, \(rounding)"
+      "the relative loss of \(Self.short(loss)) is above that of rounding to nearest, \(Self.short(rounding))"
+    case .largerThanHalf(let bytes, let half):
+      "it takes \(bytes) bytes, more than the \(half) of float16: larger groups or smaller tables would take less"
     }
+  }
+
+  /// Three digits are enough to compare.
+  private static func short(_ value: Double) -> String {
+    guard value.isFinite, value > 0 else { return "\(value)" }
+    var (scaled, exponent) = (value, 0)
+    while scaled < 100 { (scaled, exponent) = (scaled * 10, exponent - 1) }
+    while scaled >= 1000 { (scaled, exponent) = (scaled / 10, exponent + 1) }
+    var digits = scaled.rounded()
+    for _ in 0..<abs(exponent) { digits = exponent < 0 ? digits / 10 : digits * 10 }
+    return "\(Float(digits))"
   }
 }

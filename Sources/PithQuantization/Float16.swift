@@ -8,7 +8,7 @@ enum Float16 {
   ) throws(MethodError) -> StoredMatrix {
     let halves = weight.values.map(Half.encode)
     if let index = halves.firstIndex(where: { !Half.decode($0).isFinite }) {
-      throw .tooLarge(row: index / weight.columns, column: index % weight.columns)
+      throw .valueTooLarge(row: index / weight.columns, column: index % weight.columns)
     }
     return .dense(
       Dense(rows: weight.rows, columns: weight.columns, format: .float16, values: Bytes(copying: halves)))

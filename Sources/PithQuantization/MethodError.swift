@@ -43,6 +43,9 @@ public enum MethodError: Error, Equatable {
   /// Blocks go by shares of a matrix or its rows.
   case blocksElsewhere
 
+  /// Blocks of columns cannot lose different shares by a pattern.
+  case dynamicPattern
+
   /// The method looks at one matrix at a time, or a pattern at a few columns.
   case modelScope
   /// The method knows no patterns of columns.
@@ -71,6 +74,9 @@ public enum MethodError: Error, Equatable {
 
   /// The weights of the row from this column on need a scale or a table value above float16's largest, 65504.
   case tooLarge(row: Int, column: Int)
+
+  /// The weight, which is to be a float16 value, or part of a sum of such, is above its largest, 65504.
+  case valueTooLarge(row: Int, column: Int)
 }
 
 extension MethodError: CustomStringConvertible {
@@ -109,6 +115,8 @@ extension MethodError: CustomStringConvertible {
       "A pattern of \(count) columns does not divide groups of \(size): choose a group-size that it divides, or none."
     case .blocksElsewhere:
       "Blocks are for a share of a matrix: give a sparsity such as 0.7 and no scope of a model, or leave out the block."
+    case .dynamicPattern:
+      "A pattern takes as many weights of each few columns: give a share such as 0.5, or leave out dynamic."
     case .modelScope:
       "The scope of a model is for magnitudes and a share: choose magnitude with a sparsity such as 0.5, or another scope."
     case .patternless(let method):
@@ -129,6 +137,8 @@ extension MethodError: CustomStringConvertible {
       "The weight at row \(row), column \(column) is not a finite number: repair the checkpoint or leave this weight as it is."
     case .tooLarge(let row, let column):
       "The weights of row \(row) from column \(column) on are too large for float16 scales: use nf4 or af4, whose scales are float32."
+    case .valueTooLarge(let row, let column):
+      "The weight at row \(row), column \(column) is above float16's largest value, 65504: use nf4 or af4, whose scales are float32, or leave this matrix out by a recipe's layers."
     }
   }
 }

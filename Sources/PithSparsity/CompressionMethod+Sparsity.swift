@@ -61,6 +61,7 @@ extension CompressionMethod {
     if options.block != nil {
       guard case .share = options.sparsity, options.scope != .model else { throw .blocksElsewhere }
     }
+    if options.dynamic, case .pattern = options.sparsity { throw .dynamicPattern }
     guard [4, 8, 16].contains(options.bits) else { throw .survivorBits(options.bits) }
     guard let size = options.groupSize, options.bits < 16 else { return }
     guard size % 16 == 0 else { throw .survivorGroups(size) }

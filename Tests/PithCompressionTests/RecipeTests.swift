@@ -46,7 +46,7 @@ import Testing
     ("drop: {layers: 0}", "Nothing is to be dropped"), ("drop: {heads: 1.5}", "below 1"),
     ("drop: {neurons: many}", "must be a share"), ("drop: {score: best}", "'best' is no score"),
     ("drop: {rows: 1}", "'rows' is no key of 'drop'"),
-    ("steps: [{method: rtn, bits: 3, bits: 4}]", "duplicated key(s): 'bits'."),
+    ("steps: [{method: rtn, bits: 3, bits: 4}]", "duplicated key(s): 'bits'; see pith compress --help for one."),
   ])
   func faultsAreNamed(yaml: String, fault: String) {
     let error = #expect(throws: RecipeError.self) { try Recipe(yaml: yaml) }
@@ -59,6 +59,14 @@ import Testing
       yaml: "steps: [{method: rtn}, {method: rtn, bits: 3, layers: {names: [nowhere.*]}}]")
     let error = #expect(throws: RecipeError.self) { try Plan(recipe, for: contents) }
     #expect(error?.description.contains("Step 2") == true && error?.description.contains("nowhere.*") == true)
+  }
+
+  @Test func aStepWhoseMatricesAreAllStoredByLaterOnesIsNamed() throws {
+    let contents = ModelContents(try Checkpoint(path: Fixtures.path("models/llama")).model())
+    let lost = try Recipe(yaml: "steps: [{method: magnitude}, {method: rotate}, {method: rtn, bits: 3}]")
+    #expect(throws: RecipeError.replaced(1, "magnitude")) { try Plan(lost, for: contents) }
+    _ = try Plan(
+      Recipe(yaml: "steps: [{method: magnitude}, {method: rtn, layers: {indices: 0}}]"), for: contents)
   }
 
   @Test func theLastQuantizerThatMatchesWins() throws {

@@ -127,7 +127,7 @@ import Testing
   @Test func aWeightTooLargeForFloat16IsNamed() {
     var weight = Matrix.normal(rows: 3, columns: 8, seed: 10)
     weight[1, 5] = 1e6
-    #expect(throws: MethodError.tooLarge(row: 1, column: 5)) {
+    #expect(throws: MethodError.valueTooLarge(row: 1, column: 5)) {
       try quantized("aq", weight, nil) { _ in }
     }
   }

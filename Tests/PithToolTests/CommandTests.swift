@@ -115,7 +115,7 @@ struct CommandTests {
     let kept = try folder.write("small/kept.txt", "mine")
     let refused = try CommandRun("compress", tinyModel, "-o", small)
     #expect(refused.code == 73)
-    #expect(refused.talk.contains(small) && refused.talk.contains("--force"))
+    #expect(refused.talk.contains(small) && refused.talk.contains("config.json"))
     #expect(FileManager.default.fileExists(atPath: kept))
     // A folder that is no model is nobody's to replace.
     #expect(try CommandRun("compress", tinyModel, "-o", small, "--force").code == 73)

@@ -38,15 +38,19 @@ public final class StagedFolder {
   ///
   /// - Throws: `CheckpointError` if something is there that may not be replaced.
   public static func check(_ target: String, overwrite: Bool) throws(CheckpointError) {
+    if (try? FileManager.default.destinationOfSymbolicLink(atPath: target)) != nil {
+      throw .cannotCreate(path: target, fault: "it is a link", mend: "name the folder that it leads to")
+    }
     guard FileManager.default.fileExists(atPath: target) else { return }
+    guard FileManager.default.fileExists(atPath: target + "/config.json") else {
+      throw .cannotCreate(
+        path: target,
+        fault: "it already exists and has no config.json, so it is no model that could be replaced",
+        mend: "choose another name, or remove it yourself")
+    }
     guard overwrite else {
       throw .cannotCreate(
         path: target, fault: "it already exists", mend: "choose another name, or pass --force to replace it")
-    }
-    guard FileManager.default.fileExists(atPath: target + "/config.json") else {
-      throw .cannotCreate(
-        path: target, fault: "it has no config.json, so it is no model that could be replaced",
-        mend: "choose another name, or remove it yourself")
     }
   }
 

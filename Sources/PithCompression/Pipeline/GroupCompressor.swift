@@ -93,6 +93,10 @@ struct GroupCompressor {
     }
     let matrix = prepared.chain.reversed().reduce(quantized.matrix) { .transformed(Transformed($1, $0)) }
     let weight = prepared.reference.weights[index]
+    let half = 2 * weight.rows * weight.columns
+    if matrix.byteCount > half, method.bits.lowerBound < 16 {
+      quantized.notes.append(.largerThanHalf(bytes: matrix.byteCount, half: half))
+    }
     let loss = prepared.reference.statistics.map { seen in
       let loss = seen.relativeLoss(of: matrix.decoded(on: pool), to: weight, on: pool)
       // Where activations are rounded too, weights give way to them on purpose.

@@ -62,6 +62,16 @@ public struct Plan: Sendable {
         name: name, place: map.place, rows: map.weight.rows, columns: map.weight.columns,
         bytes: map.weight.byteCount, transforms: transforms, quantizer: quantizer)
     }
+    for (index, step) in recipe.steps.enumerated() {
+      guard case .quantizer(let method) = step.method else { continue }
+      let isLast = contents.maps.contains { name, map in
+        let later = recipe.steps[(index + 1)...].contains { other in
+          if case .quantizer = other.method { other.layers.contains(map.place, name: name) } else { false }
+        }
+        return step.layers.contains(map.place, name: name) && !later
+      }
+      if !isLast { throw .replaced(index + 1, method.name) }
+    }
     self.entries = entries
     positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.place, $0) })
   }

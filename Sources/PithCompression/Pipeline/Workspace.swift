@@ -165,8 +165,14 @@ final class Workspace {
   ///
   /// - Throws: `CheckpointError` if its file is damaged.
   func group(_ index: Int) throws -> CompressedGroup? {
-    guard let (matrices, remarks) = try MatrixFile.read(path(of: index)) else { return nil }
-    return CompressedGroup(matrices: matrices, remarks: remarks)
+    do {
+      guard let (matrices, remarks) = try MatrixFile.read(path(of: index)) else { return nil }
+      return CompressedGroup(matrices: matrices, remarks: remarks)
+    } catch CheckpointError.badData(let path, let fault, _) {
+      throw CheckpointError.badData(
+        path: path, fault: "unfinished work is damaged: \(fault)",
+        mend: "remove this file and resume, or pass --force without --resume to begin anew")
+    }
   }
 
   /// Keeps a group; once one is kept, the work outlives this run.

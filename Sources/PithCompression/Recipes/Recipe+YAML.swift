@@ -9,7 +9,9 @@ extension Recipe {
   public init(yaml: String) throws(RecipeError) {
     let root: Node?
     do { root = try Yams.compose(yaml: yaml) } catch {
-      throw .syntax("it is not YAML: \(Self.reason(error)).")
+      throw .syntax(
+        "it is not YAML, as its lines from there on show: \(Self.reason(error)); see pith compress --help for one."
+      )
     }
     guard let mapping = root?.mapping else { throw .syntax("it must be a mapping with the key 'steps'.") }
     var steps: [Step] = []

@@ -167,6 +167,8 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
   case value(String)
   /// A step, from 1, matches no matrix of the model.
   case matchesNothing(Int, String)
+  /// A step, from 1, gives its matrices a storage that later steps replace.
+  case replaced(Int, String)
   /// A step needs a text, and none was given.
   case needsCalibration(String)
   /// The calibration has no tokens.
@@ -184,7 +186,9 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .value(let fault): fault
     case .matchesNothing(let index, let layers):
-      "Step \(index) of the recipe matches no matrix of the model (\(layers)): see the names with pith inspect."
+      "Step \(index) of the recipe matches no matrix of the model (\(layers)): --explain without the step shows all names."
+    case .replaced(let index, let method):
+      "Step \(index) of the recipe, \(method), has no matrix left: later steps store them all. Leave it out, or say which layers are its own."
     case .needsCalibration(let method):
       "\(method) needs calibration: give it a text with --calibration FILE, or --calibration self."
     case .emptyCalibration(let source):

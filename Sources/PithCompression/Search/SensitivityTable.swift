@@ -125,25 +125,37 @@ struct SensitivityMeasurement {
 
   /// How far the model diverges when one matrix is rounded.
   private func divergence(_ map: Linear, _ probe: DivergenceProbe) throws -> Double {
-    let stored = try Recipe.quantize(map.weight.decoded(on: pool), nil, steps: Self.yardstick, on: pool)
+    let stored = try named(map) {
+      try Recipe.quantize(map.weight.decoded(on: pool), nil, steps: Self.yardstick, on: pool)
+    }
     var variant = decoder
     variant.replace(Linear(stored, bias: map.bias, at: map.place))
     return max(0, probe.divergence(of: variant, fromLayer: map.place.layer))
   }
 
-  /// The losses of candidates as shares of that of rounding, slow ones only if wanted; nil for one that is larger than dense.
+  /// What a method throws, with the name of the matrix.
+  private func named<Result>(_ map: Linear, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as MethodError {
+      throw CompressionError(matrix: contents.maps.first { $0.map.place == map.place }?.name ?? "", error)
+    }
+  }
+
+  /// The losses of candidates as shares of that of rounding, slow ones only if wanted; nil for one that is larger than dense, or cannot
+  /// hold the weights.
   private func shares(_ map: Linear, _ seen: InputStatistics, withSlow: Bool) throws -> [Double?] {
     let weight = map.weight.decoded(on: pool)
     func loss(_ steps: [Recipe.Step]) throws -> Double {
       seen.relativeLoss(
         of: try Recipe.quantize(weight, seen, steps: steps, on: pool).decoded(on: pool), to: weight, on: pool)
     }
-    let rounding = try loss(Self.yardstick)
+    let rounding = try named(map) { try loss(Self.yardstick) }
     return try candidates.layers.map { candidate in
       guard withSlow || !candidate.isSlow else { return nil }
-      do { return rounding > 0 ? try loss(candidate.steps) / rounding : 1 } catch MethodError.largerThanDense
-      {
-        return nil
+      do { return rounding > 0 ? try loss(candidate.steps) / rounding : 1 } catch let error as MethodError {
+        switch error {
+        case .largerThanDense, .tooLarge, .valueTooLarge: return nil
+        default: throw error
+        }
       }
     }
   }
@@ -156,9 +168,13 @@ struct SensitivityMeasurement {
   ) -> SensitivityTable.Row {
     let choices = candidates.layers.enumerated().map { index, candidate in
       let known = shares.compactMap { $0[index] }
+      let bytes = candidate.bytes(rows: map.weight.rows, columns: map.weight.columns)
+      // Tables of vectors may take more than a small matrix itself.
+      let isLarge = !candidate.isHalf && bytes >= 2 * map.weight.rows * map.weight.columns
       return MultipleChoiceKnapsack.Choice(
-        size: candidate.bytes(rows: map.weight.rows, columns: map.weight.columns),
-        cost: known.isEmpty ? Self.unavailable : divergence * known.reduce(0, +) / Double(known.count))
+        size: bytes,
+        cost: known.isEmpty || isLarge
+          ? Self.unavailable : divergence * known.reduce(0, +) / Double(known.count))
     }
     return SensitivityTable.Row(
       name: name, place: map.place, weights: map.weight.rows * map.weight.columns, choices: choices)
@@ -169,7 +185,7 @@ struct SensitivityMeasurement {
   {
     let weight = map.weight.decoded(on: pool)
     let choices = try candidates.embeddings.map { candidate in
-      let stored = try candidate.quantized(weight, nil, on: pool)
+      let stored = try named(map) { try candidate.quantized(weight, nil, on: pool) }
       var variant = decoder
       variant.replace(Linear(stored, bias: map.bias, at: map.place))
       let isHead = map.place.role == .head

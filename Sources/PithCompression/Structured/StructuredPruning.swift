@@ -73,6 +73,9 @@ public struct StructuredPruning: Sendable, Equatable {
     guard left.neurons > 0 else {
       throw .value("Dropping \(neurons) of \(shape.neurons) neurons leaves none: drop fewer.")
     }
+    guard neurons == 0 || left.neurons < shape.neurons else {
+      throw .value("Dropping \(neurons) of \(shape.neurons) neurons drops none: drop more.")
+    }
     guard heads > 0 else { return left }
     guard let groups = shape.keyValueHeads else {
       throw .value(

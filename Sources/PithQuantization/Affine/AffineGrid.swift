@@ -34,7 +34,7 @@ package struct AffineGrid: Equatable, Sendable {
     guard scale > 0 else { return AffineGrid(scale: 0, zero: 0, lowest: lowest, highest: highest) }
     let (low, high) = (weights.reduce(0, min), weights.reduce(0, max))
     let middle = (highest / 2 - (low + high) / (2 * scale)).rounded()
-    return AffineGrid(scale: scale, zero: min(max(middle, 0), highest), lowest: lowest, highest: highest)
+    return AffineGrid(scale: scale, zero: min(highest, max(0, middle)), lowest: lowest, highest: highest)
   }
 
   /// The asymmetric grid that spans `low...high`, widened to contain 0.
@@ -102,7 +102,8 @@ package struct AffineGrid: Equatable, Sendable {
   /// The code of the nearest value.
   @inline(__always)
   func code(_ weight: Float) -> UInt8 {
-    let code = min(max(weight / scale + zero, lowest), highest)
+    // In this order a NaN, which an infinite scale makes, becomes the lowest code.
+    let code = min(highest, max(lowest, weight / scale + zero))
     return UInt8(truncatingIfNeeded: Int32(code + 0.5))
   }
 }

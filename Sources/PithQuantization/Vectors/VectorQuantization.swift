@@ -24,7 +24,7 @@ extension CompressedMatrix {
   ) throws(MethodError) {
     // No row is scaled by more than its largest weight.
     if let index = weight.values.firstIndex(where: { !Half.decode(Half.encode($0)).isFinite }) {
-      throw .tooLarge(row: index / weight.columns, column: index % weight.columns)
+      throw .valueTooLarge(row: index / weight.columns, column: index % weight.columns)
     }
     let fit = VectorFit(layout: layout, search: search, iterations: options.iterations, seed: options.seed)
     var (wanted, notes) = (weight, [Note]())

@@ -46,7 +46,7 @@ enum SparseStorage {
   ) throws(MethodError) -> StoredMatrix {
     let halves = zip(weight.values, mask.keeps).filter(\.1).map { Half.encode($0.0) }
     if let index = weight.values.firstIndex(where: { !Half.decode(Half.encode($0)).isFinite }) {
-      throw .tooLarge(row: index / weight.columns, column: index % weight.columns)
+      throw .valueTooLarge(row: index / weight.columns, column: index % weight.columns)
     }
     let masked = Masked(
       rows: weight.rows, columns: weight.columns, positions: mask.positions(options),

@@ -55,6 +55,10 @@ struct SamplingArguments: ParsableArguments {
 
 /// A text file from outside; a line end of Windows counts as one line feed.
 func readText(_ path: String, for flag: String) throws -> String {
+  var isFolder: ObjCBool = false
+  if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+    throw Failure.missing("\(path): it is a folder; give \(flag) a text file.")
+  }
   guard let data = FileManager.default.contents(atPath: path) else {
     throw Failure.missing("\(path): no such file, or it cannot be read; give \(flag) a text file.")
   }

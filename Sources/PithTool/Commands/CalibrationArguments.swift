@@ -32,7 +32,8 @@ struct CalibrationArguments: ParsableArguments {
     let model = try source.model()
     if text == "self" {
       guard case .decoder(let decoder) = model else {
-        throw Failure.usage("--calibration self: an encoder writes no text; give it a file.")
+        throw Failure.usage(
+          "An encoder cannot write the text that this needs itself: give one with --calibration FILE.")
       }
       let window = min(calibrationWindow, decoder.configuration.contextLength)
       // At least one to read, and four more to measure on.

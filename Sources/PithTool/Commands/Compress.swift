@@ -177,7 +177,12 @@ struct Compress: ParsableCommand {
 
   /// The recipe of the file, or that of one step.
   private func readRecipe() throws -> Recipe {
-    if let recipe { return try Recipe(yaml: try readText(recipe, for: "--recipe")) }
+    if let recipe {
+      let yaml = try readText(recipe, for: "--recipe")
+      do throws(RecipeError) { return try Recipe(yaml: yaml) } catch {
+        throw Failure.usage("\(recipe): \(error.description)")
+      }
+    }
     let name = method ?? "rtn"
     guard let method = Recipe.Method.named(name) else {
       let known = Recipe.Method.all.map(\.name).joined(separator: ", ")
@@ -198,7 +203,7 @@ struct Compress: ParsableCommand {
       Output.json(report)
       return
     }
-    for matrix in card.troubled { for note in matrix.notes { Output.say("note: \(matrix.name): \(note)") } }
+    sayNotes(card)
     let bits = card.size.bitsPerWeight.map { "\(Format.number($0, 3)) bits per weight in the layers, " } ?? ""
     let cut = card.cut.map { "\($0); " } ?? ""
     let matrices = card.matrices.isEmpty ? "" : "\(card.matrices.count) matrices, "
@@ -211,8 +216,30 @@ struct Compress: ParsableCommand {
           + "\(Format.number(divergence, 4)) nats, on \(quality.windows) windows of the text that calibration did not read"
       )
     }
+    if card.quality == nil, card.cosine == nil, !skipMeasuring, calibration.text != nil {
+      Output.say(
+        "note: the quality was not measured, since calibration read the whole text: give a longer one, or fewer --calibration-tokens"
+      )
+    }
     if let cosine = card.cosine {
       Output.result("cosine to the original's states: \(Format.number(cosine, 4))")
+    }
+  }
+
+  /// Says the notes, one line for matrices of which there is the same to say.
+  private func sayNotes(_ card: ReportCard) {
+    var names: [String: [String]] = [:]
+    var order: [String] = []
+    for matrix in card.troubled {
+      for note in matrix.notes {
+        if names[note] == nil { order.append(note) }
+        names[note, default: []].append(matrix.name)
+      }
+    }
+    for note in order {
+      let all = names[note]!
+      let others = all.count > 1 ? " and \(all.count - 1) more" : ""
+      Output.say("note: \(all[0])\(others): \(note)")
     }
   }
 

@@ -6,7 +6,10 @@ struct DropArguments: ParsableArguments {
   @Option(help: "Layers that go: those that change the residual stream least.")
   var dropLayers: Int?
 
-  @Option(help: "The share of each layer's attention heads that goes, such as 0.25.")
+  @Option(
+    help:
+      "The share of each layer's attention heads that goes, such as 0.25, or more: what stays is in groups of one size that share a key-value head."
+  )
   var dropHeads: Double?
 
   @Option(help: "The share of each layer's feed-forward neurons that goes, such as 0.25.")

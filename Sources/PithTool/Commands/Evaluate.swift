@@ -51,7 +51,10 @@ struct Evaluate: ParsableCommand {
     if window < 2 { throw ValidationError("--window must be at least 2.") }
     if let maxWindows, maxWindows < 1 { throw ValidationError("--max-windows must be at least 1.") }
     if against != nil, text == nil { throw ValidationError("--against needs --text.") }
-    if keepReference != nil, against == nil { throw ValidationError("--keep-reference needs --against.") }
+    if keepReference != nil, against == nil {
+      throw ValidationError(
+        "--keep-reference keeps what the model of --against makes of the text: name that model too.")
+    }
   }
 
   func run() throws {
@@ -59,6 +62,11 @@ struct Evaluate: ParsableCommand {
     var lines: [String] = []
     if let text {
       let quality = try language(text, &report)
+      guard quality.perplexity.isFinite else {
+        throw Failure.data(
+          "\(model.model): what it makes of the text is no number, so its weights hold NaN or infinities; repair the checkpoint."
+        )
+      }
       lines.append(
         "perplexity      \(Format.number(quality.perplexity, 3)) (\(quality.windows) windows, \(quality.tokens) tokens)"
       )

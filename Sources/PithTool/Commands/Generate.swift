@@ -16,8 +16,14 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let language = try model.loadLanguageModel()
-    guard !language.tokenizer.encode(prompt).isEmpty else {
-      throw Failure.usage("PROMPT is empty; give some text.")
+    let (tokens, context) = (
+      language.tokenizer.encode(prompt).count, language.decoder.configuration.contextLength
+    )
+    guard tokens > 0 else { throw Failure.usage("PROMPT is empty; give some text.") }
+    guard tokens < context else {
+      throw Failure.data(
+        "PROMPT has \(tokens) tokens, but \(model.model) was made for texts of at most \(context): shorten it."
+      )
     }
     let stream = language.generate(prompt, maxTokens: sampling.maxTokens, sampling: sampling.sampling)
     if model.json {

@@ -6,11 +6,14 @@ import PithQuantization
 struct GoalArguments: ParsableArguments {
   @Option(
     help:
-      "none: seconds, no text; some: minutes, with --calibration or text that the model writes; ton: not yet."
+      "none: seconds, no text (NF4 with double quantization); some: minutes, with --calibration or text that the model writes (a rotation, then GPTQ in 4 bits); ton: not yet."
   )
   var effort: Effort?
 
-  @Option(help: "The most that all weights may take, such as 60MB; storages are chosen matrix by matrix.")
+  @Option(
+    help:
+      "The most that all weights may take, such as 60MB; storages are chosen matrix by matrix. Targets measure on --calibration, or on text that the model writes first."
+  )
   var targetSize: String?
 
   @Option(help: "The most bits per weight of the layers' matrices, such as 3.2, every byte counted.")
@@ -33,7 +36,7 @@ struct GoalArguments: ParsableArguments {
 
   func validate() throws {
     if [targetSize != nil, targetBits != nil, maxPerplexityIncrease != nil].filter({ $0 }).count > 1 {
-      throw ValidationError("Give one target.")
+      throw ValidationError("Give one target: a size, bits, or an increase of the perplexity.")
     }
     if let targetSize, Format.bytes(targetSize) == nil {
       throw ValidationError("--target-size must be a size with its unit, such as 60MB, 700kB or 1.5GiB.")

@@ -65,7 +65,8 @@ struct Train: ParsableCommand {
     let training = try LanguageModelTraining(recipe, output: output, pool: pool)
     let tokens = training.tokens
     Output.say(
-      "\(training.parameterCount) parameters, \(tokens.learned) tokens to learn from, \(tokens.heldOut) held out")
+      "\(training.parameterCount) parameters, \(tokens.learned) tokens to learn from, \(tokens.heldOut) held out"
+    )
     if explain {
       Output.result(recipe.json.text(.pretty))
       return
@@ -74,7 +75,8 @@ struct Train: ParsableCommand {
     let report = try training.train(resume: resume, force: force) { talk.say($0) }
     if json {
       Output.json([
-        "output": .string(output), "steps": .int(report.steps), "validation_loss": .double(report.heldOutLoss),
+        "output": .string(output), "steps": .int(report.steps),
+        "validation_loss": .double(report.heldOutLoss),
         "parameters": .int(report.parameters), "seconds": .double(report.seconds),
       ])
     } else {

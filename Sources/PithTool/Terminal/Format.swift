@@ -6,7 +6,11 @@ enum Format {
     bytes < 1_000_000
       ? String(format: "%.1f kB", Double(bytes) / 1e3) : String(format: "%.1f MB", Double(bytes) / 1e6)
   }
-  static func number(_ value: Double, _ digits: Int = 2) -> String { String(format: "%.\(digits)f", value) }
+  static func number(_ value: Double, _ digits: Int = 2) -> String {
+    let text = String(format: "%.\(digits)f", value)
+    // What rounds to nothing has no sign.
+    return text.hasPrefix("-") && text.allSatisfy { "-0.".contains($0) } ? String(text.dropFirst()) : text
+  }
   static func percent(_ share: Double) -> String {
     // A small share is not none.
     String(format: share != 0 && abs(share) < 1e-3 ? "%.2g%%" : "%.1f%%", share * 100)

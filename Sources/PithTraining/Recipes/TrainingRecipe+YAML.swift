@@ -9,7 +9,9 @@ extension TrainingRecipe {
     do { root = try Yams.compose(yaml: yaml) } catch {
       throw TrainingRecipeError("it is not YAML: \("\(error)".split(separator: "\n").first ?? "unreadable").")
     }
-    guard let mapping = root?.mapping else { throw TrainingRecipeError("it must be a mapping of keys to values.") }
+    guard let mapping = root?.mapping else {
+      throw TrainingRecipeError("it must be a mapping of keys to values.")
+    }
     self.init()
     if mapping["steps"] != nil, mapping["time"] != nil {
       throw TrainingRecipeError("'steps' and 'time' both say when it ends: give one of them.")
@@ -49,7 +51,8 @@ extension TrainingRecipe {
       case "evaluate-every": evaluateEvery = try Self.whole("evaluate-every", value)
       case "seed": seed = UInt64(max(0, try Self.whole("seed", value)))
       case let other:
-        throw TrainingRecipeError("'\(other)' is no key of a recipe: use \(Self.keys.joined(separator: ", ")).")
+        throw TrainingRecipeError(
+          "'\(other)' is no key of a recipe: use \(Self.keys.joined(separator: ", ")).")
       }
     }
     if let decayOfWeights {

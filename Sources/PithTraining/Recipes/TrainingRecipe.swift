@@ -112,7 +112,8 @@ public struct TrainingRecipe: Sendable, Equatable {
     var json: JSONValue = [
       "model": model, "text": .string(text), "held-out": .double(heldOut), "window": .int(window),
       "batch": .int(batch), "parts": .int(parts), "optimizer": .string(optimizer.summary),
-      "learning-rate": .double(Double(learningRate)), "warm-up": .int(warmUp), "decay": .string(decay.rawValue),
+      "learning-rate": .double(Double(learningRate)), "warm-up": .int(warmUp),
+      "decay": .string(decay.rawValue),
       "clipping": .double(Double(clipping)), "dropout": .double(Double(dropout)),
       "label-smoothing": .double(Double(labelSmoothing)), "recompute": .bool(recompute),
       "evaluate-every": .int(evaluateEvery), "seed": .string("\(seed)"),

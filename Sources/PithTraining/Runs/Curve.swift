@@ -15,7 +15,8 @@ struct Curve {
     func y(_ loss: Double) -> Double { 340 - 310 * (loss - low) / range }
     func line(_ points: [(step: Int, loss: Double)], _ colour: String) -> String {
       let path = points.map { "\(Self.short(x($0.step))) \(Self.short(y($0.loss)))" }.joined(separator: "L")
-      return points.isEmpty ? "" : #"<path d="M\#(path)" fill="none" stroke="\#(colour)" stroke-width="1.5"/>"#
+      return points.isEmpty
+        ? "" : #"<path d="M\#(path)" fill="none" stroke="\#(colour)" stroke-width="1.5"/>"#
     }
     var parts = [
       #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 380" font-family="sans-serif" font-size="12">"#,

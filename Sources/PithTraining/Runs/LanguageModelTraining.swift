@@ -105,10 +105,12 @@ public struct LanguageModelTraining {
   /// - Parameters:
   ///   - resume: whether to go on where a training of the same recipe was last kept.
   ///   - force: whether unfinished work, or a model in the place of the output, may be replaced.
-  ///   - progress: called after each step.
+  ///   - keepEvery: steps after which the state is kept; nil for each minute.
+  ///   - progress: called after each step; what it throws ends the training, which can go on from there.
   /// - Throws: `TrainingError` if the loss is no number (the last state is kept), `CheckpointError` if something cannot be written.
   public func train(
-    resume: Bool = false, force: Bool = false, progress: (Progress) -> Void = { _ in }
+    resume: Bool = false, force: Bool = false, keepEvery: Int? = nil,
+    progress: (Progress) throws -> Void = { _ in }
   ) throws -> Report {
     try StagedFolder.check(output, overwrite: force)
     // A step makes and lets go of the same matrices as the one before; the system would clear their pages each time.
@@ -118,7 +120,8 @@ public struct LanguageModelTraining {
     let schedule = Schedule(
       peak: recipe.learningRate, warmUp: recipe.warmUp, steps: steps ?? .max, decay: recipe.decay)
     var training = Training(
-      parameters, optimizer: Optimizer(recipe.optimizer), schedule: schedule, clipping: recipe.clipping, pool: pool)
+      parameters, optimizer: Optimizer(recipe.optimizer), schedule: schedule, clipping: recipe.clipping,
+      pool: pool)
     var key = recipe.json
     key["text"] = .string(textDigest)
     let state = TrainingState(path: workspace + "/state.safetensors", key: key)
@@ -145,11 +148,11 @@ public struct LanguageModelTraining {
       measured = nil
       if steps % recipe.evaluateEvery == 0 { measured = heldOutLoss(parameters) }
       try log.append(done, steps: steps, heldOutLoss: measured, seconds: elapsed())
-      if clock.now - kept > .seconds(60) {
+      if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > .seconds(60)) {
         try state.keep(training, elapsed: elapsed(), shownAs: output)
         kept = clock.now
       }
-      progress(
+      try progress(
         Progress(
           step: steps, share: min(1, share()), loss: recent.reduce(0, +) / Double(recent.count),
           heldOutLoss: measured,
@@ -234,7 +237,8 @@ public struct LanguageModelTraining {
     try folder.write(Array(log.curve(of: steps).svg.utf8), to: "loss.svg")
     let json: JSONValue = [
       "recipe": recipe.json, "steps": .int(report.steps), "validation_loss": .double(report.heldOutLoss),
-      "parameters": .int(report.parameters), "seconds": .double(report.seconds), "threads": .int(pool.threads),
+      "parameters": .int(report.parameters), "seconds": .double(report.seconds),
+      "threads": .int(pool.threads),
     ]
     try folder.write(json.serialized(.pretty), to: "training.json")
     try folder.commit()

@@ -9,7 +9,9 @@ struct StepLog {
   /// Adds a line.
   ///
   /// - Throws: `CheckpointError` if it cannot be written.
-  func append(_ step: Training.Step, steps: Int, heldOutLoss: Double?, seconds: Double) throws(CheckpointError) {
+  func append(_ step: Training.Step, steps: Int, heldOutLoss: Double?, seconds: Double)
+    throws(CheckpointError)
+  {
     var line: JSONValue = [
       "step": .int(steps), "loss": .double(step.loss), "gradient_norm": .double(step.gradientNorm),
       "learning_rate": .double(Double(step.rate)), "seconds": .double(seconds),

@@ -1,0 +1,145 @@
+import Foundation
+import PithCheckpoints
+import PithJSON
+import PithModels
+import PithTensors
+import PithTestSupport
+import PithTraining
+import Testing
+
+struct LanguageModelTrainingTests {
+  let pool = ThreadPool(threads: 2)
+
+  /// A folder with a text that repeats itself, removed with the value.
+  final class Folder {
+    let path = FileManager.default.temporaryDirectory.appending(path: "pith-training-\(UUID().uuidString)")
+      .path
+
+    init() throws {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      let text = (0..<200).map { "line \($0 % 7): the same again\n" }.joined()
+      try text.write(toFile: path + "/text.txt", atomically: true, encoding: .utf8)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+  }
+
+  private func recipe(_ folder: Folder, steps: Int = 40, _ more: String = "") throws -> TrainingRecipe {
+    try TrainingRecipe(
+      yaml: """
+        model: {new: {layers: 2, width: 16, heads: 2, feed-forward: 24, context: 32}}
+        text: \(folder.path)/text.txt
+        window: 16
+        batch: 4
+        steps: \(steps)
+        learning-rate: 1e-2
+        warm-up: 5
+        evaluate-every: 20
+        \(more)
+        """)
+  }
+
+  @Test func aTrainedModelIsAnOrdinaryOne() throws {
+    let folder = try Folder()
+    let run = try LanguageModelTraining(recipe(folder), output: folder.path + "/model", pool: pool)
+    var losses: [Double] = []
+    let report = try run.train { losses.append($0.loss) }
+    #expect(losses.count == 40 && report.steps == 40)
+    #expect(report.heldOutLoss < losses[0] - 1, "\(losses[0]) to \(report.heldOutLoss)")
+    let checkpoint = try Checkpoint(path: folder.path + "/model")
+    guard case .decoder(let decoder) = try checkpoint.model() else {
+      Issue.record("no decoder")
+      return
+    }
+    let tokens = try checkpoint.tokenizer().encode("line 3: the same again\nline")
+    #expect(tokens == "line 3: the same again\nline".utf8.map { Int32($0) })
+    let windows = try #require(TokenWindows(tokens + tokens, heldOut: 0.5, window: 16))
+    #expect(decoder.loss(windows.part(ofStep: 0, windows: 2, seed: 1), pool: pool) < 3)
+    let lines = try String(contentsOfFile: folder.path + "/model/steps.jsonl", encoding: .utf8)
+    #expect(lines.split(separator: "\n").count == 40)
+    #expect(lines.split(separator: "\n").filter { $0.contains("validation_loss") }.count == 2)
+    let card = try JSON(
+      parsing: String(contentsOfFile: folder.path + "/model/training.json", encoding: .utf8))
+    #expect(card["validation_loss"]?.double == report.heldOutLoss)
+    #expect(try String(contentsOfFile: folder.path + "/model/loss.svg", encoding: .utf8).hasPrefix("<svg"))
+  }
+
+  private struct Stopped: Error {}
+
+  /// A training that ends by an error after some steps, and is resumed.
+  @Test(arguments: ["", "dropout: 0.2\nparts: 2\nrecompute: true", "optimizer: momentum"])
+  func aResumedTrainingEndsInTheSameBytes(_ more: String) throws {
+    let folder = try Folder()
+    let recipe = try recipe(folder, more)
+    let whole = folder.path + "/whole"
+    _ = try LanguageModelTraining(recipe, output: whole, pool: pool).train()
+    let parts = folder.path + "/parts"
+    for stop in [13, 27] {
+      let run = try LanguageModelTraining(recipe, output: parts, pool: ThreadPool(threads: 1))
+      #expect(throws: Stopped.self) {
+        try run.train(resume: true, keepEvery: 5) { if $0.step == stop { throw Stopped() } }
+      }
+      #expect(!FileManager.default.fileExists(atPath: parts))
+    }
+    _ = try LanguageModelTraining(recipe, output: parts, pool: pool).train(resume: true)
+    let files = [whole, parts].map { FileManager.default.contents(atPath: $0 + "/model.safetensors") }
+    #expect(files[0] != nil && files[0] == files[1])
+    let lines = try String(contentsOfFile: parts + "/steps.jsonl", encoding: .utf8).split(separator: "\n")
+    #expect(try lines.map { try JSON(parsing: String($0))["step"]?.int } == Array(1...40))
+  }
+
+  @Test func anotherRecipeDoesNotGoOn() throws {
+    let folder = try Folder()
+    let output = folder.path + "/model"
+    let run = try LanguageModelTraining(recipe(folder), output: output, pool: pool)
+    #expect(throws: Stopped.self) { try run.train { if $0.step == 3 { throw Stopped() } } }
+    // Unfinished work is neither lost nor mixed up.
+    #expect(throws: CheckpointError.self) { try run.train() }
+    do {
+      _ = try LanguageModelTraining(recipe(folder, "seed: 4"), output: output, pool: pool).train(resume: true)
+      Issue.record("it went on")
+    } catch { #expect("\(error)".contains("another seed"), "\(error)") }
+    _ = try run.train(force: true)
+    #expect(throws: CheckpointError.self) { try run.train() }
+  }
+
+  @Test func aModelGoesOnLearning() throws {
+    let folder = try Folder()
+    _ = try LanguageModelTraining(recipe(folder, steps: 60), output: folder.path + "/first", pool: pool)
+      .train()
+    var more = try recipe(folder, steps: 1)
+    more.start = .model(path: folder.path + "/first")
+    more.learningRate = 1e-6
+    let before = try JSON(
+      parsing: String(contentsOfFile: folder.path + "/first/training.json", encoding: .utf8))
+    let report = try LanguageModelTraining(more, output: folder.path + "/second", pool: pool).train()
+    #expect(abs(report.heldOutLoss - before["validation_loss"]!.double!) < 1e-3)
+  }
+
+  @Test(arguments: [
+    ("steps: 10\nstep: 3", "'step' is no key"), ("text: a\nsteps: 5\ntime: 1m", "'steps' and 'time'"),
+    ("text: a\nheld-out: 1.5", "'held-out'"), ("text: a\nbatch: 5\nparts: 2", "'parts'"),
+    ("text: a\ntime: soon", "'time'"), ("text: a\noptimizer: best", "'best' is no optimizer"),
+    ("steps: 3", "'text'"), ("text: a\nmodel: {new: {width: 10, heads: 4}}", "'width'"),
+    ("text: a\nmodel: {new: {depth: 4}}", "'depth'"), ("- a", "mapping"), ("text: [", "YAML"),
+    ("text: a\nlearning-rate: -1", "'learning-rate'"), ("text: a\nwindow: 1000", "'context'"),
+  ])
+  func aRecipeSaysWhatIsWrong(yaml: String, part: String) {
+    do throws(TrainingRecipeError) {
+      _ = try TrainingRecipe(yaml: yaml)
+      Issue.record("\(yaml) is a recipe")
+    } catch { #expect(error.description.contains(part), "\(error)") }
+  }
+
+  @Test func aShortTextIsRefused() throws {
+    let folder = try Folder()
+    try "short".write(toFile: folder.path + "/text.txt", atomically: true, encoding: .utf8)
+    #expect(throws: TrainingDataError.self) {
+      try LanguageModelTraining(recipe(folder), output: folder.path + "/model", pool: pool)
+    }
+    try Data([0xFF, 0xFE]).write(to: URL(filePath: folder.path + "/text.txt"))
+    #expect(throws: TrainingDataError.self) {
+      try LanguageModelTraining(recipe(folder), output: folder.path + "/model", pool: pool)
+    }
+  }
+}
