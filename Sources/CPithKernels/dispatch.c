@@ -177,6 +177,10 @@ void pith_gelu_tanh_gradient(const float *x, const float *dy, float *dx, size_t 
 float pith_cross_entropy(float *logits, size_t count, size_t target, float smoothing, float weight) {
   return K->cross_entropy(logits, count, target, smoothing, weight);
 }
+float pith_distillation(
+  float *student, float *teacher, size_t count, size_t target, float temperature, float soft, float weight) {
+  return K->distillation(student, teacher, count, target, temperature, soft, weight);
+}
 void pith_adamw_step(const pith_adamw *rule, const float *gradient, float *values, float *first, float *second, size_t count) {
   K->adamw(rule, gradient, values, first, second, count);
 }

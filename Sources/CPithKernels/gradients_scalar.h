@@ -75,6 +75,25 @@ static float cross_entropy(float *logits, size_t count, size_t target, float smo
   return loss;
 }
 
+static float distillation(
+  float *student, float *teacher, size_t count, size_t target, float temperature, float soft, float weight) {
+  const float plain = log_sum_exp(student, count), wanted = student[target], inverse = 1 / temperature;
+  for (size_t i = 0; i < count; i++) teacher[i] *= inverse;
+  const float teacher_sum = log_sum_exp(teacher, count);
+  // The student's logits over T, for their sum; then back.
+  for (size_t i = 0; i < count; i++) student[i] *= inverse;
+  const float student_sum = log_sum_exp(student, count);
+  float divergence = 0;
+  for (size_t i = 0; i < count; i++) {
+    const float p = expf(teacher[i] - teacher_sum), q = expf(student[i] - student_sum);
+    divergence += p * ((teacher[i] - teacher_sum) - (student[i] - student_sum));
+    const float hard = expf(student[i] * temperature - plain);
+    student[i] = weight * (soft * temperature * (q - p) + (1 - soft) * hard);
+  }
+  student[target] -= weight * (1 - soft);
+  return soft * temperature * temperature * divergence + (1 - soft) * (plain - wanted);
+}
+
 static void adamw(const pith_adamw *r, const float *gradient, float *values, float *first, float *second, size_t count) {
   const float rate = r->rate / r->correction1, root = 1 / sqrtf(r->correction2), keep = 1 - r->rate * r->decay;
   for (size_t i = 0; i < count; i++) {

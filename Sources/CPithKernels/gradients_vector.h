@@ -129,6 +129,32 @@ TARGET static float cross_entropy(float *logits, size_t count, size_t target, fl
   return (1 - smoothing) * (sum - wanted) + smoothing * sum - share * (sum_of(totals) + total);
 }
 
+TARGET static float distillation(
+  float *student, float *teacher, size_t count, size_t target, float temperature, float soft, float weight) {
+  const float plain = log_sum_exp(student, count), wanted = student[target], inverse = 1 / temperature;
+  for (size_t i = 0; i < count; i++) {
+    teacher[i] *= inverse;
+    student[i] *= inverse;
+  }
+  const float teacher_sum = log_sum_exp(teacher, count), student_sum = log_sum_exp(student, count);
+  lanes sums = {0};
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const lanes t = load(teacher + i) - teacher_sum, s = load(student + i) - student_sum;
+    const lanes p = exponential(t), q = exponential(s), hard = exponential(load(student + i) * temperature - plain);
+    sums += p * (t - s);
+    store(student + i, weight * (soft * temperature * (q - p) + (1 - soft) * hard));
+  }
+  float divergence = sum_of(sums);
+  for (; i < count; i++) {
+    const float p = expf(teacher[i] - teacher_sum), q = expf(student[i] - student_sum);
+    divergence += p * ((teacher[i] - teacher_sum) - (student[i] - student_sum));
+    student[i] = weight * (soft * temperature * (q - p) + (1 - soft) * expf(student[i] * temperature - plain));
+  }
+  student[target] -= weight * (1 - soft);
+  return soft * temperature * temperature * divergence + (1 - soft) * (plain - wanted);
+}
+
 TARGET static void adamw(
   const pith_adamw *r, const float *gradient, float *values, float *first, float *second, size_t count) {
   const float rate = r->rate / r->correction1, root = 1 / sqrtf(r->correction2), keep = 1 - r->rate * r->decay;

@@ -43,6 +43,7 @@ typedef struct {
   void (*gelu_gradient)(const float *, const float *, float *, size_t);
   void (*gelu_tanh_gradient)(const float *, const float *, float *, size_t);
   float (*cross_entropy)(float *, size_t, size_t, float, float);
+  float (*distillation)(float *, float *, size_t, size_t, float, float, float);
   void (*adamw)(const pith_adamw *, const float *, float *, float *, float *, size_t);
 } pith_kernels;
 

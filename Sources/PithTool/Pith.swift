@@ -19,7 +19,7 @@ struct PithCommand: AsyncParsableCommand {
       """,
     subcommands: [
       Inspect.self, Compress.self, Evaluate.self, Bench.self, Generate.self, Chat.self, Embed.self,
-      Train.self,
+      Train.self, Distill.self,
     ])
 
   static func main() async {

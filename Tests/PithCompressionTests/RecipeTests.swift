@@ -46,7 +46,10 @@ import Testing
     ("drop: {layers: 0}", "Nothing is to be dropped"), ("drop: {heads: 1.5}", "below 1"),
     ("drop: {neurons: many}", "must be a share"), ("drop: {score: best}", "'best' is no score"),
     ("drop: {rows: 1}", "'rows' is no key of 'drop'"),
-    ("steps: [{method: rtn, bits: 3, bits: 4}]", "duplicated key(s): 'bits'; see pith compress --help for one."),
+    (
+      "steps: [{method: rtn, bits: 3, bits: 4}]",
+      "duplicated key(s): 'bits'; see pith compress --help for one."
+    ),
   ])
   func faultsAreNamed(yaml: String, fault: String) {
     let error = #expect(throws: RecipeError.self) { try Recipe(yaml: yaml) }

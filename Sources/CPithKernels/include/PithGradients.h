@@ -27,6 +27,11 @@ void pith_gelu_tanh_gradient(const float *x, const float *dy, float *dx, size_t 
 /// logits become `weight` times its gradient.
 float pith_cross_entropy(float *logits, size_t count, size_t target, float smoothing, float weight);
 
+/// soft · T² KL(softmax(teacher/T) ‖ softmax(student/T)) + (1 − soft) · cross-entropy of a row of logits; the student's become `weight`
+/// times the gradient, the teacher's are divided by T.
+float pith_distillation(
+  float *student, float *teacher, size_t count, size_t target, float temperature, float soft, float weight);
+
 /// A step of AdamW (Loshchilov and Hutter, arXiv 1711.05101).
 typedef struct {
   float rate;        ///< the learning rate

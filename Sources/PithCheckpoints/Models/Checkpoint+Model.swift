@@ -57,3 +57,13 @@ extension Checkpoint {
     return "architecture \(architecture.quoted) is not one that Pith knows: \(known.joined(separator: ", "))"
   }
 }
+
+extension Model {
+  /// The model with some of its layers, in their order and counted anew.
+  public func keeping(layers kept: [Int]) -> Model {
+    switch self {
+    case .decoder(let decoder): .decoder(decoder.keeping(layers: kept))
+    case .encoder(let encoder): .encoder(encoder.keeping(layers: kept))
+    }
+  }
+}

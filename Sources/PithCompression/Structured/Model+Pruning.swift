@@ -4,26 +4,6 @@ import PithTensors
 import PithWeights
 
 extension Model {
-  /// The model with some of its layers, in their order and counted anew.
-  func keeping(layers kept: [Int]) -> Model {
-    switch self {
-    case .decoder(let decoder):
-      var configuration = decoder.configuration
-      configuration.layers = kept.map { configuration.layers[$0] }
-      let layers = kept.enumerated().map { index, old in
-        decoder.layers[old].mapping(maps: { $0.moved(to: index) }, norms: { $0.moved(to: index) })
-      }
-      return .decoder(decoder.with(configuration, layers))
-    case .encoder(let encoder):
-      var configuration = encoder.configuration
-      configuration.layers = kept.count
-      let layers = kept.enumerated().map { index, old in
-        encoder.layers[old].mapping(maps: { $0.moved(to: index) }, norms: { $0.moved(to: index) })
-      }
-      return .encoder(encoder.with(configuration, layers))
-    }
-  }
-
   /// The model in another shape, with what `map` makes of each map of its layers.
   func reshaped(_ shape: ModelShape, _ map: (Linear) -> Linear) -> Model {
     switch self {
@@ -86,20 +66,6 @@ extension StoredMatrix {
   /// How the matrix is stored where every tool is to read it: as it came if that is plain, in float16 otherwise.
   var plainFormat: Dense.Format {
     if case .dense(let dense) = self { dense.format } else { .float16 }
-  }
-}
-
-extension Linear {
-  /// The map in another layer.
-  fileprivate func moved(to layer: Int) -> Linear {
-    Linear(weight, bias: bias, at: Place(place.role, layer: layer))
-  }
-}
-
-extension Norm {
-  /// The norm in another layer.
-  fileprivate func moved(to layer: Int) -> Norm {
-    Norm(kind, weight: weight, epsilon: epsilon, at: NormPlace(place.role, layer: layer))
   }
 }
 

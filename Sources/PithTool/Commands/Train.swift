@@ -6,7 +6,7 @@ import PithTraining
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Trains a decoder on a text, as a recipe says.",
+    abstract: "Trains a model on a text or on texts with classes, as a recipe says.",
     discussion: """
       A recipe is YAML. A new model reads bytes; one that is there goes on learning with its own tokenizer:
 
@@ -18,6 +18,15 @@ struct Train: ParsableCommand {
         steps: 3000            # or time: 10m
         learning-rate: 1e-3
 
+      An encoder learns classes from lines of a text, a tab and a class, below a header:
+
+        model: minilm
+        labels: train.tsv
+        held-out: dev.tsv
+        batch: 32
+        steps: 2000
+        learning-rate: 5e-5
+
       Further keys: parts, optimizer (adamw, momentum), weight-decay, warm-up, decay (cosine, linear, constant), clipping, dropout, \
       label-smoothing, recompute, evaluate-every, seed. The output is a model's folder with steps.jsonl, loss.svg \
       and training.json beside the weights. A training that was killed goes on with --resume, at most a minute \
@@ -27,6 +36,47 @@ struct Train: ParsableCommand {
         pith generate characters "ROMEO:"
       """)
 
+  @OptionGroup var arguments: TrainingArguments
+
+  func run() throws {
+    try arguments.run { recipe throws(TrainingRecipeError) in
+      guard recipe.distillation == nil else {
+        throw TrainingRecipeError.teacher(isNamed: true)
+      }
+    }
+  }
+}
+
+struct Distill: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Trains a smaller model on what a teacher makes of a text or of texts with classes.",
+    discussion: """
+      The recipe is that of 'pith train', with a teacher:
+
+        model: {layers-of: teacher, every: 2}   # the student: every second layer of the teacher, or any model
+        teacher: teacher
+        temperature: 2                          # what logits are divided by
+        soft: 0.5                               # the share of the teacher's probabilities; the rest is the data's
+        hidden: 1                               # encoders: how much states that point elsewhere cost, layer by layer
+        labels: train.tsv                       # or text
+        held-out: dev.tsv
+
+        pith distill student.yaml -o student
+      """)
+
+  @OptionGroup var arguments: TrainingArguments
+
+  func run() throws {
+    try arguments.run { recipe throws(TrainingRecipeError) in
+      guard recipe.distillation != nil else {
+        throw TrainingRecipeError.teacher(isNamed: false)
+      }
+    }
+  }
+}
+
+/// What both commands are told.
+struct TrainingArguments: ParsableArguments {
   @Argument(help: "The recipe, a YAML file.")
   var recipe: String
 
@@ -55,18 +105,17 @@ struct Train: ParsableCommand {
     if resume, force { throw ValidationError("--resume goes on, --force begins anew: give one of them.") }
   }
 
-  func run() throws {
+  /// Trains as the recipe says, if it is one for the command.
+  func run(check: (TrainingRecipe) throws(TrainingRecipeError) -> Void) throws {
     let yaml = try readText(self.recipe, for: "RECIPE")
     let recipe: TrainingRecipe
-    do throws(TrainingRecipeError) { recipe = try TrainingRecipe(yaml: yaml) } catch {
-      throw Failure.usage("\(self.recipe): \(error.description)")
-    }
+    do throws(TrainingRecipeError) {
+      recipe = try TrainingRecipe(yaml: yaml)
+      try check(recipe)
+    } catch { throw Failure.usage("\(self.recipe): \(error.description)") }
     let pool = ThreadPool(threads: threads ?? ThreadPool.availableCores)
-    let training = try LanguageModelTraining(recipe, output: output, pool: pool)
-    let tokens = training.tokens
-    Output.say(
-      "\(training.parameterCount) parameters, \(tokens.learned) tokens to learn from, \(tokens.heldOut) held out"
-    )
+    let training = try TrainingRun(recipe, output: output, pool: pool)
+    Output.say("\(training.parameterCount) parameters, \(training.summary)")
     if explain {
       Output.result(recipe.json.text(.pretty))
       return
@@ -74,15 +123,18 @@ struct Train: ParsableCommand {
     var talk = TrainingTalk()
     let report = try training.train(resume: resume, force: force) { talk.say($0) }
     if json {
-      Output.json([
+      var document: JSONValue = [
         "output": .string(output), "steps": .int(report.steps),
-        "validation_loss": .double(report.heldOutLoss),
-        "parameters": .int(report.parameters), "seconds": .double(report.seconds),
-      ])
-    } else {
-      Output.result("validation loss \(Format.number(report.heldOutLoss, 4))")
-      Output.result("steps           \(report.steps), in \(Format.duration(report.seconds))")
+        "validation_loss": .double(report.heldOut.loss), "parameters": .int(report.parameters),
+        "seconds": .double(report.seconds),
+      ]
+      if let accuracy = report.heldOut.accuracy { document["validation_accuracy"] = .double(accuracy) }
+      Output.json(document)
+      return
     }
+    Output.result("validation loss \(Format.number(report.heldOut.loss, 4))")
+    if let accuracy = report.heldOut.accuracy { Output.result("accuracy        \(Format.percent(accuracy))") }
+    Output.result("steps           \(report.steps), in \(Format.duration(report.seconds))")
   }
 }
 
@@ -93,17 +145,20 @@ private struct TrainingTalk {
   private var last: ContinuousClock.Instant?
   private var firstShare: Double?
 
-  mutating func say(_ progress: LanguageModelTraining.Progress) {
+  mutating func say(_ progress: TrainingRun.Progress) {
     let now = clock.now
     let before = firstShare ?? 0
     if firstShare == nil { firstShare = progress.share }
-    guard progress.heldOutLoss != nil || last.map({ now - $0 > .seconds(10) }) ?? (now - start > .seconds(2))
+    guard progress.heldOut != nil || last.map({ now - $0 > .seconds(10) }) ?? (now - start > .seconds(2))
     else { return }
     last = now
     let spent = (now - start) / .seconds(1)
     let left = spent * (1 - progress.share) / max(1e-9, progress.share - before)
     var line = "step \(progress.step): loss \(Format.number(progress.loss, 3))"
-    if let loss = progress.heldOutLoss { line += ", validation loss \(Format.number(loss, 4))" }
+    if let heldOut = progress.heldOut {
+      line += ", validation loss \(Format.number(heldOut.loss, 4))"
+      if let accuracy = heldOut.accuracy { line += ", accuracy \(Format.percent(accuracy))" }
+    }
     line += ", \(Format.number(progress.tokensPerSecond, 0)) tokens/s, \(Format.duration(left)) left"
     Output.say(line)
   }

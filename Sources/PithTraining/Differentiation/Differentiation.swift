@@ -57,7 +57,9 @@ public struct Differentiation: Operations {
     let value: Matrix
     if let weight = parameters.value(name) {
       value = Matrix(rows: rows.count, columns: width) { target in
-        for (position, row) in rows.enumerated() {
+        // As in Inference, a token that the table has no row for embeds as zeros.
+        target.initialize(repeating: 0)
+        for (position, row) in rows.enumerated() where row >= 0 && row < weight.rows {
           for column in 0..<width {
             target[position * width + column] = scale * weight.values[Int(row) * width + column]
           }
@@ -69,7 +71,7 @@ public struct Differentiation: Operations {
     return result(value, needsGradient: parameters.contains(name)) { [parameters] gradient in
       parameters.accumulate(name) { target in
         target.values.withUnsafeMutableBufferPointer { target in
-          for (position, row) in rows.enumerated() {
+          for (position, row) in rows.enumerated() where row >= 0 && row < table.weight.rows {
             for column in 0..<width {
               target[Int(row) * width + column] += scale * gradient.values[position * width + column]
             }

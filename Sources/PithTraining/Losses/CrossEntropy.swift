@@ -41,7 +41,7 @@ extension Differentiation {
   ) -> Double {
     let counted = targets.indices.filter { targets[$0] >= 0 }
     let share = weight / Float(max(1, counted.count))
-    let losses = score(states, behind: head, rows: counted) { place, logits in
+    let losses = score(states, behind: head, rows: counted) { place, logits, _ in
       pith_cross_entropy(logits.baseAddress!, logits.count, Int(targets[counted[place]]), smoothing, share)
     }
     return losses.reduce(0) { $0 + Double($1) } / Double(max(1, counted.count))
@@ -49,10 +49,12 @@ extension Differentiation {
 
   /// The losses of rows of states behind an output head; the gradient goes to the states and the head's weight.
   ///
-  /// - Parameter loss: the loss of one of the rows from its logits, which it replaces with their gradient.
+  /// - Parameters:
+  ///   - teacher: logits of some rows to compare with; they may be written over.
+  ///   - loss: the loss of one of the rows from its logits, which it replaces with their gradient, and those of the teacher.
   func score(
-    _ states: Variable, behind head: Linear, rows: [Int],
-    _ loss: (Int, UnsafeMutableBufferPointer<Float>) -> Float
+    _ states: Variable, behind head: Linear, rows: [Int], beside teacher: (([Int]) -> Matrix)? = nil,
+    _ loss: (Int, UnsafeMutableBufferPointer<Float>, UnsafeMutablePointer<Float>?) -> Float
   ) -> [Float] {
     let name = ParameterName.weight(head.place)
     let weight = parameters.value(name) ?? head.weight.decoded(on: pool)
@@ -65,14 +67,18 @@ extension Differentiation {
         rows: some.count, columns: width, values: rows[some].flatMap { states.value[row: $0] })
       var logits = part.times(weight, otherTransposed: true, on: pool)
       let columns = logits.columns
+      var taught = teacher.map { $0(Array(rows[some])).values } ?? []
       logits.values.withUnsafeMutableBufferPointer { logits in
-        losses.withUnsafeMutableBufferPointer { losses in
-          nonisolated(unsafe) let (logits, losses) = (logits, losses)
-          pool.forEach(count: some.count, grain: 1) { range in
-            for row in range {
-              let own = UnsafeMutableBufferPointer(
-                rebasing: logits[(row * columns)..<((row + 1) * columns)])
-              losses[start + row] = loss(start + row, own)
+        taught.withUnsafeMutableBufferPointer { taught in
+          losses.withUnsafeMutableBufferPointer { losses in
+            nonisolated(unsafe) let (logits, taught, losses) = (logits, taught, losses)
+            pool.forEach(count: some.count, grain: 1) { range in
+              for row in range {
+                let own = UnsafeMutableBufferPointer(
+                  rebasing: logits[(row * columns)..<((row + 1) * columns)])
+                let other = taught.isEmpty ? nil : taught.baseAddress! + row * columns
+                losses[start + row] = loss(start + row, own, other)
+              }
             }
           }
         }

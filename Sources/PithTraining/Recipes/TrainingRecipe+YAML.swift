@@ -20,8 +20,7 @@ extension TrainingRecipe {
     for (key, value) in mapping {
       switch key.string ?? "?" {
       case "model": start = try Self.start(value)
-      case "text": text = try Self.text("text", value)
-      case "held-out": heldOut = try Self.number("held-out", value)
+      case "text", "labels", "held-out", "teacher", "temperature", "soft", "hidden": break
       case "window": window = try Self.whole("window", value)
       case "batch": batch = try Self.whole("batch", value)
       case "parts": parts = try Self.whole("parts", value)
@@ -55,6 +54,7 @@ extension TrainingRecipe {
           "'\(other)' is no key of a recipe: use \(Self.keys.joined(separator: ", ")).")
       }
     }
+    try read(mapping)
     if let decayOfWeights {
       switch optimizer {
       case .adamW(let beta1, let beta2, let epsilon, _):
@@ -65,16 +65,53 @@ extension TrainingRecipe {
     try check()
   }
 
+  /// Reads the keys that belong together: data with what is held out, and a teacher with what is learned from it.
+  private mutating func read(_ mapping: Node.Mapping) throws(TrainingRecipeError) {
+    let heldOut = mapping["held-out"]
+    switch (mapping["text"], mapping["labels"]) {
+    case (let text?, nil):
+      let share = try heldOut.map { node throws(TrainingRecipeError) in try Self.number("held-out", node) }
+      data = .text(path: try Self.text("text", text), heldOut: share ?? 0.1)
+    case (nil, let labels?):
+      let path = try heldOut.map { node throws(TrainingRecipeError) in try Self.text("held-out", node) }
+      data = .labels(path: try Self.text("labels", labels), heldOut: path ?? "")
+    case (nil, nil): throw TrainingRecipeError("'text' or 'labels' must be given: what is learned from.")
+    default: throw TrainingRecipeError("'text' and 'labels' are two tasks: give one of them.")
+    }
+    guard let teacher = mapping["teacher"] else {
+      for key in ["temperature", "soft", "hidden"] where mapping[key] != nil {
+        throw TrainingRecipeError("'\(key)' says what is learned from a teacher: name one with 'teacher'.")
+      }
+      return
+    }
+    var distillation = Distillation(teacher: try Self.text("teacher", teacher))
+    if let node = mapping["temperature"] {
+      distillation.temperature = Float(try Self.number("temperature", node))
+    }
+    if let node = mapping["soft"] { distillation.soft = Float(try Self.number("soft", node)) }
+    if let node = mapping["hidden"] { distillation.hidden = Float(try Self.number("hidden", node)) }
+    self.distillation = distillation
+  }
+
   private static let keys = [
-    "model", "text", "held-out", "window", "batch", "parts", "steps", "time", "optimizer", "weight-decay",
+    "model", "text", "labels", "held-out", "teacher", "temperature", "soft", "hidden", "window", "batch",
+    "parts", "steps", "time", "optimizer", "weight-decay",
     "learning-rate", "warm-up", "decay", "clipping", "dropout", "label-smoothing", "recompute",
     "evaluate-every", "seed",
   ]
 
   private static func start(_ node: Node) throws(TrainingRecipeError) -> Start {
     if let path = node.scalar?.string { return .model(path: path) }
+    if let mapping = node.mapping, let path = mapping["layers-of"] {
+      let every = try mapping["every"].map { node throws(TrainingRecipeError) in try whole("every", node) }
+      guard mapping.count == (every == nil ? 1 : 2) else {
+        throw TrainingRecipeError("'model' with 'layers-of' has one more key, 'every'.")
+      }
+      return .layers(of: try text("layers-of", path), every: every ?? 2)
+    }
     guard let shape = node.mapping?["new"]?.mapping, node.mapping?.count == 1 else {
-      throw TrainingRecipeError("'model' must be the path of a model, or a mapping 'new' with its shape.")
+      throw TrainingRecipeError(
+        "'model' must be the path of a model, 'layers-of' one, or a mapping 'new' with its shape.")
     }
     var made = NewDecoder()
     for (key, value) in shape {

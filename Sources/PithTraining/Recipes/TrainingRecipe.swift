@@ -1,9 +1,11 @@
+import PithCheckpoints
 import PithJSON
+import PithModels
 
 /// What is trained on what, and how.
 ///
 ///     model: {new: {layers: 4, width: 128}}      # or the path of a model that goes on learning
-///     text: input.txt
+///     text: input.txt                            # or labels: train.tsv
 ///     held-out: 0.1
 ///     window: 256
 ///     batch: 16
@@ -16,6 +18,31 @@ public struct TrainingRecipe: Sendable, Equatable {
     case new(NewDecoder)
     /// A model that is there.
     case model(path: String)
+    /// Every so many of its layers, the first ones of each run: the start of a student (DistilBERT, arXiv 1910.01108).
+    case layers(of: String, every: Int)
+  }
+
+  /// What is learned from.
+  public enum Data: Sendable, Equatable {
+    /// A text, whose last share is only measured with.
+    case text(path: String, heldOut: Double)
+    /// Texts with classes, and others to measure with.
+    case labels(path: String, heldOut: String)
+  }
+
+  /// How much of what a teacher makes of the data is learned.
+  public struct Distillation: Sendable, Equatable {
+    /// The teacher.
+    public var teacher: String
+    /// T: what logits are divided by.
+    public var temperature: Float = 2
+    /// The share of the teacher's probabilities; the rest is the data's.
+    public var soft: Float = 0.5
+    /// How much states that point elsewhere than the teacher's cost, layer by layer: encoders alone.
+    public var hidden: Float = 0
+
+    /// From a teacher.
+    public init(teacher: String) { self.teacher = teacher }
   }
 
   /// When it ends.
@@ -28,15 +55,15 @@ public struct TrainingRecipe: Sendable, Equatable {
 
   /// Where the weights come from.
   public var start = Start.new(NewDecoder())
-  /// The text.
-  public var text = ""
-  /// The last share of it, which is only measured with.
-  public var heldOut = 0.1
-  /// Tokens per window.
+  /// What is learned from.
+  public var data = Data.text(path: "", heldOut: 0.1)
+  /// What is learned from a teacher; nil for nothing.
+  public var distillation: Distillation?
+  /// Tokens per window of a text.
   public var window = 256
-  /// Windows of a step.
+  /// Windows, or texts with classes, of a step.
   public var batch = 16
-  /// In how many parts a step's windows go through the model, one after the other.
+  /// In how many parts a step's batch goes through the model, one after the other.
   public var parts = 1
   /// When it ends.
   public var end = End.steps(3000)
@@ -71,8 +98,20 @@ public struct TrainingRecipe: Sendable, Equatable {
     func require(_ holds: Bool, _ key: String, _ mend: String) throws(TrainingRecipeError) {
       if !holds { throw TrainingRecipeError("'\(key)' must be \(mend).") }
     }
-    try require(!text.isEmpty, "text", "given: the path of a UTF-8 text")
-    try require(heldOut > 0 && heldOut < 1, "held-out", "a share between 0 and 1")
+    switch data {
+    case .text(let path, let heldOut):
+      try require(!path.isEmpty, "text", "given, the path of a UTF-8 text, or 'labels'")
+      try require(heldOut > 0 && heldOut < 1, "held-out", "a share between 0 and 1")
+    case .labels(_, let heldOut):
+      try require(!heldOut.isEmpty, "held-out", "the path of texts with classes to measure with")
+    }
+    if let distillation {
+      try require(distillation.temperature > 0, "temperature", "above 0")
+      try require((0...1).contains(distillation.soft), "soft", "a share in [0, 1]")
+      try require(distillation.hidden >= 0, "hidden", "0 or more")
+      if case .text = data { try require(distillation.hidden == 0, "hidden", "0 for a text") }
+    }
+    if case .layers(_, let every) = start { try require(every >= 1, "every", "at least 1") }
     try require(window >= 2, "window", "at least 2 tokens")
     try require(batch >= 1, "batch", "at least 1 window")
     try require(parts >= 1 && batch % parts == 0, "parts", "a divisor of 'batch', \(batch)")
@@ -108,21 +147,60 @@ public struct TrainingRecipe: Sendable, Equatable {
           ]
         ]
       case .model(let path): .string(path)
+      case .layers(let path, let every): ["layers-of": .string(path), "every": .int(every)]
       }
     var json: JSONValue = [
-      "model": model, "text": .string(text), "held-out": .double(heldOut), "window": .int(window),
-      "batch": .int(batch), "parts": .int(parts), "optimizer": .string(optimizer.summary),
+      "model": model, "window": .int(window), "batch": .int(batch), "parts": .int(parts),
+      "optimizer": .string(optimizer.summary),
       "learning-rate": .double(Double(learningRate)), "warm-up": .int(warmUp),
       "decay": .string(decay.rawValue),
       "clipping": .double(Double(clipping)), "dropout": .double(Double(dropout)),
       "label-smoothing": .double(Double(labelSmoothing)), "recompute": .bool(recompute),
       "evaluate-every": .int(evaluateEvery), "seed": .string("\(seed)"),
     ]
+    switch data {
+    case .text(let path, let heldOut):
+      json["text"] = .string(path)
+      json["held-out"] = .double(heldOut)
+    case .labels(let path, let heldOut):
+      json["labels"] = .string(path)
+      json["held-out"] = .string(heldOut)
+    }
+    if let distillation {
+      json["teacher"] = .string(distillation.teacher)
+      json["temperature"] = .double(Double(distillation.temperature))
+      json["soft"] = .double(Double(distillation.soft))
+      json["hidden"] = .double(Double(distillation.hidden))
+    }
     switch end {
     case .steps(let steps): json["steps"] = .int(steps)
     case .seconds(let seconds): json["time"] = .double(seconds)
     }
     return json
+  }
+}
+
+extension TrainingRecipe.Start {
+  /// The path of the model that it starts from; nil for a new one.
+  var path: String? {
+    switch self {
+    case .new: nil
+    case .model(let path), .layers(of: let path, _): path
+    }
+  }
+
+  /// What is left of a model where only some layers are taken.
+  func cut(_ model: Model) throws(TrainingDataError) -> Model {
+    guard case .layers(let path, let every) = self else { return model }
+    let count: Int =
+      switch model {
+      case .decoder(let decoder): decoder.layers.count
+      case .encoder(let encoder): encoder.layers.count
+      }
+    guard every <= count else {
+      throw TrainingDataError("\(path): it has \(count) layers, so 'every' is at most that.")
+    }
+    return model.keeping(layers: Array(stride(from: 0, to: count, by: every)))
   }
 }
 
@@ -143,4 +221,11 @@ public struct TrainingRecipeError: Error, Equatable, CustomStringConvertible {
   public let description: String
 
   init(_ description: String) { self.description = description }
+
+  /// A recipe with a teacher, or without one, for the other command.
+  public static func teacher(isNamed: Bool) -> TrainingRecipeError {
+    isNamed
+      ? TrainingRecipeError("'teacher' is for pith distill: use that, or leave it out.")
+      : TrainingRecipeError("it names no 'teacher': name one, or use pith train.")
+  }
 }

@@ -9,14 +9,17 @@ struct StepLog {
   /// Adds a line.
   ///
   /// - Throws: `CheckpointError` if it cannot be written.
-  func append(_ step: Training.Step, steps: Int, heldOutLoss: Double?, seconds: Double)
+  func append(_ step: Training.Step, steps: Int, heldOut: HeldOutQuality?, seconds: Double)
     throws(CheckpointError)
   {
     var line: JSONValue = [
       "step": .int(steps), "loss": .double(step.loss), "gradient_norm": .double(step.gradientNorm),
       "learning_rate": .double(Double(step.rate)), "seconds": .double(seconds),
     ]
-    if let heldOutLoss { line["validation_loss"] = .double(heldOutLoss) }
+    if let heldOut {
+      line["validation_loss"] = .double(heldOut.loss)
+      if let accuracy = heldOut.accuracy { line["validation_accuracy"] = .double(accuracy) }
+    }
     let text = Data((line.text(.compact) + "\n").utf8)
     guard let file = fopen(path, "a") else { throw failure }
     let written = text.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }

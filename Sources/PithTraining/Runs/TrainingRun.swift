@@ -6,12 +6,11 @@ import PithModels
 import PithTensors
 import PithTokenizers
 
-/// The training of a decoder on a text, from a recipe to a folder in Hugging Face's layout; killed at any moment it goes on where it
-/// was last kept.
+/// A training from a recipe to a folder in Hugging Face's layout; killed at any moment it goes on where it was last kept.
 ///
-///     let run = try LanguageModelTraining(recipe, output: "model", pool: pool)
+///     let run = try TrainingRun(recipe, output: "model", pool: pool)
 ///     let report = try run.train { print($0.step, $0.loss) }
-public struct LanguageModelTraining {
+public struct TrainingRun {
   /// How far a training is.
   public struct Progress: Sendable {
     /// Steps that are done.
@@ -20,8 +19,8 @@ public struct LanguageModelTraining {
     public let share: Double
     /// The mean loss of the last steps, in nats.
     public let loss: Double
-    /// The loss on what is held out, where it was just measured.
-    public let heldOutLoss: Double?
+    /// How good the model is on what is held out, where it was just measured.
+    public let heldOut: HeldOutQuality?
     /// Tokens learned from per second.
     public let tokensPerSecond: Double
   }
@@ -30,8 +29,8 @@ public struct LanguageModelTraining {
   public struct Report: Sendable {
     /// Steps that were done.
     public let steps: Int
-    /// The loss on what is held out, in nats.
-    public let heldOutLoss: Double
+    /// How good the model is on what is held out.
+    public let heldOut: HeldOutQuality
     /// Learned values.
     public let parameters: Int
     /// Seconds in all.
@@ -43,57 +42,29 @@ public struct LanguageModelTraining {
   /// Where the model will appear.
   public let output: String
 
-  private let decoder: Decoder
-  private let windows: TokenWindows
-  private let configuration: JSONValue
-  private let files: [(name: String, bytes: [UInt8])]
-  private let textDigest: String
+  private let task: any TrainingTask
   private let pool: ThreadPool
 
-  /// Reads the model and the text.
+  /// Reads the model, the teacher if there is one, and the data.
   ///
-  /// - Throws: `CheckpointError` or `TokenizerError` if one cannot be read, `TrainingDataError` if the text is too short.
+  /// - Throws: `CheckpointError` or `TokenizerError` if one cannot be read, `TrainingDataError` if they do not fit together.
   public init(_ recipe: TrainingRecipe, output: String, pool: ThreadPool) throws {
     self.recipe = recipe
     self.output = output
     self.pool = pool
-    guard let data = FileManager.default.contents(atPath: recipe.text) else {
-      throw CheckpointError.missing(path: recipe.text)
+    switch recipe.data {
+    case .text(let path, let heldOut):
+      task = try TextTask(recipe, text: path, heldOut: heldOut, pool: pool)
+    case .labels(let path, let heldOut):
+      task = try LabelTask(recipe, labels: path, heldOut: heldOut, pool: pool)
     }
-    guard let text = String(validating: data, as: UTF8.self) else {
-      throw TrainingDataError("\(recipe.text): it is not UTF-8; give a text.")
-    }
-    textDigest = Digest.of(Array(data))
-    let tokens: [Int32]
-    switch recipe.start {
-    case .new(let shape):
-      decoder = shape.decoder(vocabulary: ByteTokenizer.count, seed: recipe.seed)
-      tokens = data.map { Int32($0) }
-      configuration = shape.huggingFace(vocabulary: ByteTokenizer.count)
-      files = [("tokenizer.json", ByteTokenizer.json.serialized(.pretty))]
-    case .model(let path):
-      let checkpoint = try Checkpoint(path: path)
-      guard case .decoder(let decoder) = try checkpoint.model() else {
-        throw TrainingDataError("\(path): it is no decoder; a text is learned by one.")
-      }
-      self.decoder = decoder
-      tokens = try checkpoint.tokenizer().encode(text)
-      configuration = try checkpoint.huggingFaceConfiguration()
-      files = try checkpoint.companionFiles()
-    }
-    guard let windows = TokenWindows(tokens, heldOut: recipe.heldOut, window: recipe.window) else {
-      throw TrainingDataError(
-        "\(recipe.text): its \(tokens.count) tokens give no window of \(recipe.window) to learn from and one to hold out; give a longer text or a smaller window."
-      )
-    }
-    self.windows = windows
   }
 
   /// The number of values that are learned.
-  public var parameterCount: Int { Parameters(decoder).count }
+  public var parameterCount: Int { task.parameters.count }
 
-  /// Tokens to learn from and tokens held out.
-  public var tokens: (learned: Int, heldOut: Int) { (windows.tokens.count, windows.heldOut.count) }
+  /// What there is to learn from, in a few words.
+  public var summary: String { task.summary }
 
   private var workspace: String {
     let place = URL(filePath: output)
@@ -106,7 +77,7 @@ public struct LanguageModelTraining {
   ///   - resume: whether to go on where a training of the same recipe was last kept.
   ///   - force: whether unfinished work, or a model in the place of the output, may be replaced.
   ///   - keepEvery: steps after which the state is kept; nil for each minute.
-  ///   - progress: called after each step; what it throws ends the training, which can go on from there.
+  ///   - progress: called after each step; what it throws ends the training, which can go on from the last state that was kept.
   /// - Throws: `TrainingError` if the loss is no number (the last state is kept), `CheckpointError` if something cannot be written.
   public func train(
     resume: Bool = false, force: Bool = false, keepEvery: Int? = nil,
@@ -115,15 +86,20 @@ public struct LanguageModelTraining {
     try StagedFolder.check(output, overwrite: force)
     // A step makes and lets go of the same matrices as the one before; the system would clear their pages each time.
     pith_keep_freed_memory()
-    let parameters = Parameters(decoder, on: pool)
+    return try train(task, resume, force, keepEvery, progress)
+  }
+
+  private func train<Task: TrainingTask>(
+    _ task: Task, _ resume: Bool, _ force: Bool, _ keepEvery: Int?, _ progress: (Progress) throws -> Void
+  ) throws -> Report {
     let steps: Int? = if case .steps(let steps) = recipe.end { steps } else { nil }
     let schedule = Schedule(
       peak: recipe.learningRate, warmUp: recipe.warmUp, steps: steps ?? .max, decay: recipe.decay)
     var training = Training(
-      parameters, optimizer: Optimizer(recipe.optimizer), schedule: schedule, clipping: recipe.clipping,
-      pool: pool)
+      task.parameters, optimizer: Optimizer(recipe.optimizer), schedule: schedule,
+      clipping: recipe.clipping, pool: pool)
     var key = recipe.json
-    key["text"] = .string(textDigest)
+    key["data"] = .string(task.digest)
     let state = TrainingState(path: workspace + "/state.safetensors", key: key)
     let log = StepLog(path: workspace + "/steps.jsonl")
     let earlier = try begin(resume: resume, force: force, state, &training, log)
@@ -138,16 +114,16 @@ public struct LanguageModelTraining {
       case .seconds(let seconds): elapsed() / seconds
       }
     }
-    var measured: Double?
-    var recent: [Double] = []
-    let first = training.optimizer.steps
+    var measured: HeldOutQuality?
+    var (recent, tokens): ([Double], Int) = ([], 0)
     while share() < 1 {
-      let done = try step(&training, share: share())
+      let parts = task.parts(ofStep: training.optimizer.steps)
+      let done = try step(task, parts, &training, share: share())
       let steps = training.optimizer.steps
+      tokens += parts.reduce(0) { $0 + task.batch(of: $1).count }
       recent = recent.suffix(49) + [done.loss]
-      measured = nil
-      if steps % recipe.evaluateEvery == 0 { measured = heldOutLoss(parameters) }
-      try log.append(done, steps: steps, heldOutLoss: measured, seconds: elapsed())
+      measured = steps % recipe.evaluateEvery == 0 ? task.measure() : nil
+      try log.append(done, steps: steps, heldOut: measured, seconds: elapsed())
       if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > .seconds(60)) {
         try state.keep(training, elapsed: elapsed(), shownAs: output)
         kept = clock.now
@@ -155,14 +131,13 @@ public struct LanguageModelTraining {
       try progress(
         Progress(
           step: steps, share: min(1, share()), loss: recent.reduce(0, +) / Double(recent.count),
-          heldOutLoss: measured,
-          tokensPerSecond: Double((steps - first) * recipe.batch * recipe.window)
-            / max(1e-9, (clock.now - start) / .seconds(1))))
+          heldOut: measured,
+          tokensPerSecond: Double(tokens) / max(1e-9, (clock.now - start) / .seconds(1))))
     }
-    let loss = measured ?? heldOutLoss(parameters)
     let report = Report(
-      steps: training.optimizer.steps, heldOutLoss: loss, parameters: parameters.count, seconds: elapsed())
-    try write(parameters, report, log)
+      steps: training.optimizer.steps, heldOut: measured ?? task.measure(),
+      parameters: task.parameters.count, seconds: elapsed())
+    try write(task, report, log)
     return report
   }
 
@@ -191,42 +166,23 @@ public struct LanguageModelTraining {
     return earlier
   }
 
-  private func step(_ training: inout Training, share: Double) throws(TrainingError) -> Training.Step {
-    let (parameters, step) = (training.parameters, training.optimizer.steps)
-    let parts = (0..<recipe.parts).map { part in
-      windows.part(
-        ofStep: step * recipe.parts + part, windows: recipe.batch / recipe.parts, seed: recipe.seed)
-    }
+  private func step<Task: TrainingTask>(
+    _ task: Task, _ parts: [Task.Part], _ training: inout Training, share: Double
+  ) throws(TrainingError) -> Training.Step {
     let byTime: Float? = if case .seconds = recipe.end { Float(share) } else { nil }
+    let seed = recipe.seed &+ UInt64(training.optimizer.steps) &* 0xA24B_AED4_963E_E407
+    let dropout = recipe.dropout > 0 ? Dropout(rate: recipe.dropout, seed: seed) : nil
     return try training.step(
       parts, atShare: byTime,
-      on: { part in
-        let dropout =
-          recipe.dropout > 0
-          ? Dropout(rate: recipe.dropout, seed: recipe.seed &+ UInt64(step) &* 0xA24B_AED4_963E_E407) : nil
-        return Differentiation(part.batch, parameters, dropout: dropout, pool: pool)
-      }
-    ) { part, run, weight in
-      let states =
-        recipe.recompute
-        ? decoder.states(part.batch.tokens, recomputing: &run) : decoder.states(part.batch.tokens, &run)
-      return run.crossEntropy(
-        states, behind: decoder.head, targets: part.targets, smoothing: recipe.labelSmoothing, weight: weight)
-    }
-  }
-
-  private func heldOutLoss(_ parameters: Parameters) -> Double {
-    let now = parameters.applied(to: decoder)
-    let parts = windows.heldOutParts(windows: max(1, 4096 / recipe.window))
-    let sums = parts.map { now.loss($0, pool: pool) * Double($0.targets.count) }
-    return sums.reduce(0, +) / Double(parts.reduce(0) { $0 + $1.targets.count })
+      on: { Differentiation(task.batch(of: $0), task.parameters, dropout: dropout, pool: pool) }
+    ) { part, run, weight in task.loss(of: part, &run, weight: weight) }
   }
 
   /// Writes the model, with the curve and the report beside the weights, and lets go of unfinished work.
-  private func write(_ parameters: Parameters, _ report: Report, _ log: StepLog) throws {
+  private func write(_ task: some TrainingTask, _ report: Report, _ log: StepLog) throws {
     let folder = try StagedFolder(output, filledAt: workspace + "/output", overwrite: true)
-    let contents = ModelContents(parameters.applied(to: decoder))
-    var configuration = configuration
+    var (model, configuration, files) = task.model()
+    let contents = ModelContents(model)
     configuration["torch_dtype"] = "float32"
     configuration["quantization_config"] = nil
     let steps = try log.contents()
@@ -235,21 +191,14 @@ public struct LanguageModelTraining {
       configuration: configuration, files: files)
     try folder.write(Array(steps.utf8), to: "steps.jsonl")
     try folder.write(Array(log.curve(of: steps).svg.utf8), to: "loss.svg")
-    let json: JSONValue = [
-      "recipe": recipe.json, "steps": .int(report.steps), "validation_loss": .double(report.heldOutLoss),
+    var json: JSONValue = [
+      "recipe": recipe.json, "steps": .int(report.steps), "validation_loss": .double(report.heldOut.loss),
       "parameters": .int(report.parameters), "seconds": .double(report.seconds),
       "threads": .int(pool.threads),
     ]
+    if let accuracy = report.heldOut.accuracy { json["validation_accuracy"] = .double(accuracy) }
     try folder.write(json.serialized(.pretty), to: "training.json")
     try folder.commit()
     try? FileManager.default.removeItem(atPath: workspace)
   }
-}
-
-/// What is wrong with the data of a training, in one sentence.
-public struct TrainingDataError: Error, Equatable, CustomStringConvertible {
-  /// The sentence.
-  public let description: String
-
-  init(_ description: String) { self.description = description }
 }

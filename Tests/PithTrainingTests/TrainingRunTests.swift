@@ -7,7 +7,7 @@ import PithTestSupport
 import PithTraining
 import Testing
 
-struct LanguageModelTrainingTests {
+struct TrainingRunTests {
   let pool = ThreadPool(threads: 2)
 
   /// A folder with a text that repeats itself, removed with the value.
@@ -41,11 +41,11 @@ struct LanguageModelTrainingTests {
 
   @Test func aTrainedModelIsAnOrdinaryOne() throws {
     let folder = try Folder()
-    let run = try LanguageModelTraining(recipe(folder), output: folder.path + "/model", pool: pool)
+    let run = try TrainingRun(recipe(folder), output: folder.path + "/model", pool: pool)
     var losses: [Double] = []
     let report = try run.train { losses.append($0.loss) }
     #expect(losses.count == 40 && report.steps == 40)
-    #expect(report.heldOutLoss < losses[0] - 1, "\(losses[0]) to \(report.heldOutLoss)")
+    #expect(report.heldOut.loss < losses[0] - 1, "\(losses[0]) to \(report.heldOut.loss)")
     let checkpoint = try Checkpoint(path: folder.path + "/model")
     guard case .decoder(let decoder) = try checkpoint.model() else {
       Issue.record("no decoder")
@@ -60,7 +60,7 @@ struct LanguageModelTrainingTests {
     #expect(lines.split(separator: "\n").filter { $0.contains("validation_loss") }.count == 2)
     let card = try JSON(
       parsing: String(contentsOfFile: folder.path + "/model/training.json", encoding: .utf8))
-    #expect(card["validation_loss"]?.double == report.heldOutLoss)
+    #expect(card["validation_loss"]?.double == report.heldOut.loss)
     #expect(try String(contentsOfFile: folder.path + "/model/loss.svg", encoding: .utf8).hasPrefix("<svg"))
   }
 
@@ -72,16 +72,16 @@ struct LanguageModelTrainingTests {
     let folder = try Folder()
     let recipe = try recipe(folder, more)
     let whole = folder.path + "/whole"
-    _ = try LanguageModelTraining(recipe, output: whole, pool: pool).train()
+    _ = try TrainingRun(recipe, output: whole, pool: pool).train()
     let parts = folder.path + "/parts"
     for stop in [13, 27] {
-      let run = try LanguageModelTraining(recipe, output: parts, pool: ThreadPool(threads: 1))
+      let run = try TrainingRun(recipe, output: parts, pool: ThreadPool(threads: 1))
       #expect(throws: Stopped.self) {
         try run.train(resume: true, keepEvery: 5) { if $0.step == stop { throw Stopped() } }
       }
       #expect(!FileManager.default.fileExists(atPath: parts))
     }
-    _ = try LanguageModelTraining(recipe, output: parts, pool: pool).train(resume: true)
+    _ = try TrainingRun(recipe, output: parts, pool: pool).train(resume: true)
     let files = [whole, parts].map { FileManager.default.contents(atPath: $0 + "/model.safetensors") }
     #expect(files[0] != nil && files[0] == files[1])
     let lines = try String(contentsOfFile: parts + "/steps.jsonl", encoding: .utf8).split(separator: "\n")
@@ -91,12 +91,12 @@ struct LanguageModelTrainingTests {
   @Test func anotherRecipeDoesNotGoOn() throws {
     let folder = try Folder()
     let output = folder.path + "/model"
-    let run = try LanguageModelTraining(recipe(folder), output: output, pool: pool)
+    let run = try TrainingRun(recipe(folder), output: output, pool: pool)
     #expect(throws: Stopped.self) { try run.train { if $0.step == 3 { throw Stopped() } } }
     // Unfinished work is neither lost nor mixed up.
     #expect(throws: CheckpointError.self) { try run.train() }
     do {
-      _ = try LanguageModelTraining(recipe(folder, "seed: 4"), output: output, pool: pool).train(resume: true)
+      _ = try TrainingRun(recipe(folder, "seed: 4"), output: output, pool: pool).train(resume: true)
       Issue.record("it went on")
     } catch { #expect("\(error)".contains("another seed"), "\(error)") }
     _ = try run.train(force: true)
@@ -105,24 +105,27 @@ struct LanguageModelTrainingTests {
 
   @Test func aModelGoesOnLearning() throws {
     let folder = try Folder()
-    _ = try LanguageModelTraining(recipe(folder, steps: 60), output: folder.path + "/first", pool: pool)
+    _ = try TrainingRun(recipe(folder, steps: 60), output: folder.path + "/first", pool: pool)
       .train()
     var more = try recipe(folder, steps: 1)
     more.start = .model(path: folder.path + "/first")
     more.learningRate = 1e-6
     let before = try JSON(
       parsing: String(contentsOfFile: folder.path + "/first/training.json", encoding: .utf8))
-    let report = try LanguageModelTraining(more, output: folder.path + "/second", pool: pool).train()
-    #expect(abs(report.heldOutLoss - before["validation_loss"]!.double!) < 1e-3)
+    let report = try TrainingRun(more, output: folder.path + "/second", pool: pool).train()
+    #expect(abs(report.heldOut.loss - before["validation_loss"]!.double!) < 1e-3)
   }
 
   @Test(arguments: [
-    ("steps: 10\nstep: 3", "'step' is no key"), ("text: a\nsteps: 5\ntime: 1m", "'steps' and 'time'"),
+    ("text: a\nstep: 3", "'step' is no key"), ("text: a\nsteps: 5\ntime: 1m", "'steps' and 'time'"),
     ("text: a\nheld-out: 1.5", "'held-out'"), ("text: a\nbatch: 5\nparts: 2", "'parts'"),
     ("text: a\ntime: soon", "'time'"), ("text: a\noptimizer: best", "'best' is no optimizer"),
-    ("steps: 3", "'text'"), ("text: a\nmodel: {new: {width: 10, heads: 4}}", "'width'"),
+    ("steps: 3", "'text' or 'labels'"), ("text: a\nmodel: {new: {width: 10, heads: 4}}", "'width'"),
     ("text: a\nmodel: {new: {depth: 4}}", "'depth'"), ("- a", "mapping"), ("text: [", "YAML"),
-    ("text: a\nlearning-rate: -1", "'learning-rate'"), ("text: a\nwindow: 1000", "'context'"),
+    ("text: a\nlearning-rate: -1", "'learning-rate'"), ("text: a\nlabels: b", "two tasks"),
+    ("labels: a", "'held-out'"), ("text: a\nsoft: 0.5", "'soft'"),
+    ("text: a\nteacher: b\nhidden: 1", "'hidden'"), ("text: a\nteacher: b\ntemperature: 0", "'temperature'"),
+    ("text: a\nmodel: {layers-of: b, width: 3}", "'layers-of'"), ("text: a\nwindow: 1000", "'context'"),
   ])
   func aRecipeSaysWhatIsWrong(yaml: String, part: String) {
     do throws(TrainingRecipeError) {
@@ -135,11 +138,11 @@ struct LanguageModelTrainingTests {
     let folder = try Folder()
     try "short".write(toFile: folder.path + "/text.txt", atomically: true, encoding: .utf8)
     #expect(throws: TrainingDataError.self) {
-      try LanguageModelTraining(recipe(folder), output: folder.path + "/model", pool: pool)
+      try TrainingRun(recipe(folder), output: folder.path + "/model", pool: pool)
     }
     try Data([0xFF, 0xFE]).write(to: URL(filePath: folder.path + "/text.txt"))
     #expect(throws: TrainingDataError.self) {
-      try LanguageModelTraining(recipe(folder), output: folder.path + "/model", pool: pool)
+      try TrainingRun(recipe(folder), output: folder.path + "/model", pool: pool)
     }
   }
 }

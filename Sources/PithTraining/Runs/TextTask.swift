@@ -1,0 +1,102 @@
+import Foundation
+import PithCheckpoints
+import PithJSON
+import PithModels
+import PithTensors
+import PithTokenizers
+
+/// A decoder learns a text, perhaps also what a teacher makes of it.
+struct TextTask: TrainingTask {
+  let recipe: TrainingRecipe
+  let decoder: Decoder
+  let parameters: Parameters
+  let digest: String
+  private let windows: TokenWindows
+  private let teacher: Decoder?
+  private let configuration: JSONValue
+  private let files: [(name: String, bytes: [UInt8])]
+  private let pool: ThreadPool
+
+  /// Reads the model, the teacher and the text.
+  init(_ recipe: TrainingRecipe, text path: String, heldOut: Double, pool: ThreadPool) throws {
+    self.recipe = recipe
+    self.pool = pool
+    let (text, digest) = try DataFile.text(path)
+    self.digest = digest
+    let tokens: [Int32]
+    switch recipe.start {
+    case .new(let shape):
+      decoder = shape.decoder(vocabulary: ByteTokenizer.count, seed: recipe.seed)
+      tokens = text.utf8.map { Int32($0) }
+      configuration = shape.huggingFace(vocabulary: ByteTokenizer.count)
+      files = [("tokenizer.json", ByteTokenizer.json.serialized(.pretty))]
+    case .model(let path), .layers(of: let path, _):
+      let checkpoint = try Checkpoint(path: path)
+      guard case .decoder(let decoder) = try recipe.start.cut(try checkpoint.model()) else {
+        throw TrainingDataError("\(path): it is no decoder, and only a decoder learns a text.")
+      }
+      self.decoder = decoder
+      tokens = try checkpoint.tokenizer().encode(text)
+      configuration = try checkpoint.huggingFaceConfiguration()
+      files = try checkpoint.companionFiles()
+    }
+    let vocabulary = decoder.configuration.vocabularySize
+    teacher = try recipe.distillation.map { distillation in
+      guard case .decoder(let teacher) = try Checkpoint(path: distillation.teacher).model(),
+        teacher.configuration.vocabularySize == vocabulary
+      else {
+        throw TrainingDataError("\(distillation.teacher): it is no decoder of the student's vocabulary.")
+      }
+      return teacher
+    }
+    guard let windows = TokenWindows(tokens, heldOut: heldOut, window: recipe.window) else {
+      throw TrainingDataError(
+        "\(path): its \(tokens.count) tokens give no window of \(recipe.window) to learn from and one to hold out; give a longer text or a smaller window."
+      )
+    }
+    self.windows = windows
+    parameters = Parameters(decoder, on: pool)
+  }
+
+  var summary: String {
+    "\(windows.tokens.count) tokens to learn from, \(windows.heldOut.count) held out"
+  }
+
+  func parts(ofStep step: Int) -> [TokenWindows.Part] {
+    (0..<recipe.parts).map { part in
+      windows.part(
+        ofStep: step * recipe.parts + part, windows: recipe.batch / recipe.parts, seed: recipe.seed)
+    }
+  }
+
+  func batch(of part: TokenWindows.Part) -> Batch { part.batch }
+
+  func loss(of part: TokenWindows.Part, _ run: inout Differentiation, weight: Float) -> Double {
+    let tokens = part.batch.tokens
+    let states =
+      recipe.recompute ? decoder.states(tokens, recomputing: &run) : decoder.states(tokens, &run)
+    guard let teacher, let distillation = recipe.distillation else {
+      return run.crossEntropy(
+        states, behind: decoder.head, targets: part.targets, smoothing: recipe.labelSmoothing, weight: weight)
+    }
+    var inference = Inference(part.batch, pool: pool)
+    let taught = teacher.states(tokens, &inference)
+    return run.divergence(
+      states, behind: decoder.head, from: { teacher.logits(inference.select(taught, rows: $0), &inference) },
+      targets: part.targets, temperature: distillation.temperature, soft: distillation.soft, weight: weight)
+  }
+
+  func measure() -> HeldOutQuality {
+    let now = parameters.applied(to: decoder)
+    let parts = windows.heldOutParts(windows: max(1, 4096 / recipe.window))
+    let sum = parts.reduce(0) { $0 + now.loss($1, pool: pool) * Double($1.targets.count) }
+    return HeldOutQuality(
+      loss: sum / Double(parts.reduce(0) { $0 + $1.targets.count }), accuracy: nil)
+  }
+
+  func model() -> (model: Model, configuration: JSONValue, files: [(name: String, bytes: [UInt8])]) {
+    let model = Model.decoder(parameters.applied(to: decoder))
+    if case .new = recipe.start { return (model, configuration, files) }
+    return (model, configuration.describing(model), files)
+  }
+}

@@ -1,0 +1,40 @@
+import PithCheckpoints
+import PithJSON
+import PithModels
+import PithTensors
+
+/// What a training learns: how the parts of a step are drawn and scored, and what is measured on what is held out.
+protocol TrainingTask {
+  /// What goes through the model together.
+  associatedtype Part
+
+  /// What is learned.
+  var parameters: Parameters { get }
+  /// What else must be the same for a training to go on: digests of the data.
+  var digest: String { get }
+  /// What there is to learn from, in a few words.
+  var summary: String { get }
+
+  /// The parts of a step, from 0.
+  func parts(ofStep step: Int) -> [Part]
+
+  /// The batch of a part.
+  func batch(of part: Part) -> Batch
+
+  /// The loss of a part; the gradient is multiplied by a weight.
+  func loss(of part: Part, _ run: inout Differentiation, weight: Float) -> Double
+
+  /// What is measured on what is held out.
+  func measure() -> HeldOutQuality
+
+  /// The trained model with its `config.json` and the files beside it.
+  func model() -> (model: Model, configuration: JSONValue, files: [(name: String, bytes: [UInt8])])
+}
+
+/// How good a model is on what it did not learn from.
+public struct HeldOutQuality: Sendable, Equatable {
+  /// The mean loss, in nats.
+  public let loss: Double
+  /// The share of texts whose class is found; nil where there are no classes.
+  public let accuracy: Double?
+}
