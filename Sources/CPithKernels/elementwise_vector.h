@@ -108,9 +108,8 @@ TARGET static void softmax(float *x, size_t count, float scale) {
 
 INLINE lanes silu_of(lanes x) { return x / (1 + exponential(-x)); }
 
-/// x · Φ(x), with erf to 1.5e-7 (Abramowitz and Stegun, 7.1.26).
-INLINE lanes gelu_of(lanes x) {
-  const lanes z = x * 0.70710678f;
+/// erf(z) to 1.5e-7 (Abramowitz and Stegun, 7.1.26), where `bell` is e^(−z²).
+INLINE lanes erf_of(lanes z, lanes bell) {
   const lanes size = greater(z, -z);
   const lanes t = 1 / (1 + 0.3275911f * size);
   lanes p = all(1.061405429f);
@@ -118,9 +117,14 @@ INLINE lanes gelu_of(lanes x) {
   p = p * t + 1.421413741f;
   p = p * t - 0.284496736f;
   p = p * t + 0.254829592f;
-  const lanes erf_of_size = 1 - p * t * exponential(-z * z);
-  const lanes erf = (lanes)((ints)erf_of_size | ((ints)z & INT32_MIN));
-  return 0.5f * x * (1 + erf);
+  const lanes erf_of_size = 1 - p * t * bell;
+  return (lanes)((ints)erf_of_size | ((ints)z & INT32_MIN));
+}
+
+/// x · Φ(x).
+INLINE lanes gelu_of(lanes x) {
+  const lanes z = x * 0.70710678f;
+  return 0.5f * x * (1 + erf_of(z, exponential(-z * z)));
 }
 
 INLINE lanes gelu_tanh_of(lanes x) {

@@ -75,20 +75,11 @@ INLINE lanes silu_slope(lanes x) {
   return sigmoid * (1 + x * (1 - sigmoid));
 }
 
-/// Φ(x) + x · φ(x), with erf as in gelu_of.
+/// Φ(x) + x · φ(x).
 INLINE lanes gelu_slope(lanes x) {
   const lanes z = x * 0.70710678f;
-  const lanes size = greater(z, -z);
-  const lanes t = 1 / (1 + 0.3275911f * size);
-  lanes p = all(1.061405429f);
-  p = p * t - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
   const lanes bell = exponential(-z * z);
-  const lanes erf_of_size = 1 - p * t * bell;
-  const lanes erf = (lanes)((ints)erf_of_size | ((ints)z & INT32_MIN));
-  return 0.5f * (1 + erf) + x * 0.39894228f * bell;
+  return 0.5f * (1 + erf_of(z, bell)) + x * 0.39894228f * bell;
 }
 
 INLINE lanes gelu_tanh_slope(lanes x) {
