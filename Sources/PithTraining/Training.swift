@@ -5,8 +5,10 @@ import PithTensors
 ///
 ///     var training = Training(parameters, schedule: Schedule(peak: 1e-3, warmUp: 100, steps: 2000), pool: pool)
 ///     for step in 0..<2000 {
-///       let loss = try training.step(windows.batch(step)) { batch, run, weight in
-///         run.crossEntropy(decoder.states(batch.tokens, &run), behind: decoder.head, targets: batch.targets, weight: weight)
+///       let part = windows.part(ofStep: step, windows: 16, seed: 0)
+///       let done = try training.step([part], on: { Differentiation($0.batch, parameters, pool: pool) }) { part, run, weight in
+///         let states = decoder.states(part.batch.tokens, &run)
+///         return run.crossEntropy(states, behind: decoder.head, targets: part.targets, weight: weight)
 ///       }
 ///     }
 ///     let trained = parameters.applied(to: decoder)

@@ -8,7 +8,7 @@ import PithWeights
 /// can be carried back to the parameters (reverse accumulation; Griewank and Walther, Evaluating Derivatives, 2008).
 ///
 ///     var run = Differentiation(batch, parameters, pool: pool)
-///     let loss = run.crossEntropy(decoder.states(batch.tokens, &run), decoder.head, targets: targets)
+///     let loss = run.crossEntropy(decoder.states(batch.tokens, &run), behind: decoder.head, targets: targets)
 ///     run.runBack()                                   // parameters.list[…].gradient
 ///
 /// Sequences begin in the batch. Of weights that are no parameters, the model's own are used.
