@@ -35,6 +35,21 @@ static inline __attribute__((always_inline)) TARGET __m256 look_up_avx2(const fl
 #define PLACES64(mask) PLACES16(mask), PLACES16(mask + 16), PLACES16(mask + 32), PLACES16(mask + 48)
 static const uint64_t places_of[256] = {PLACES64(0), PLACES64(64), PLACES64(128), PLACES64(192)};
 
+/// The other way round, the lanes of the set bits one after the other.
+#define LANE(mask, lane) \
+  ((uint64_t)((mask) >> (lane) & 1) * (lane) << (8 * __builtin_popcount((mask) & ((1u << (lane)) - 1))))
+#define CHOSEN(mask) \
+  LANE(mask, 1) | LANE(mask, 2) | LANE(mask, 3) | LANE(mask, 4) | LANE(mask, 5) | LANE(mask, 6) | LANE(mask, 7)
+#define CHOSEN4(mask) CHOSEN(mask), CHOSEN(mask + 1), CHOSEN(mask + 2), CHOSEN(mask + 3)
+#define CHOSEN16(mask) CHOSEN4(mask), CHOSEN4(mask + 4), CHOSEN4(mask + 8), CHOSEN4(mask + 12)
+#define CHOSEN64(mask) CHOSEN16(mask), CHOSEN16(mask + 16), CHOSEN16(mask + 32), CHOSEN16(mask + 48)
+static const uint64_t chosen_by[256] = {CHOSEN64(0), CHOSEN64(64), CHOSEN64(128), CHOSEN64(192)};
+
+static inline __attribute__((always_inline)) TARGET __m256 compress_avx2(__m256 values, uint32_t bits) {
+  return _mm256_permutevar8x32_ps(values, _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(chosen_by + bits))));
+}
+#define compress(values, bits) ((lanes)compress_avx2((__m256)(values), bits))
+
 static inline __attribute__((always_inline)) TARGET __m256 expand_avx2(__m256 values, uint32_t bits) {
   const __m256i places = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)places_of[bits]));
   const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);

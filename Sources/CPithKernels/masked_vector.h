@@ -34,14 +34,16 @@ INLINE uint32_t mask_at(const masked_row *row, size_t k) {
 #define STORED(NAME, p, start, bytes, available) \
   uint8_t NAME##_end[(bytes)]; \
   const uint8_t *NAME = (p) + (start); \
-  if ((start) + (bytes) > (available)) { \
+  if (!is_inside && (start) + (bytes) > (available)) { \
     memset(NAME##_end, 0, sizeof NAME##_end); \
     if ((start) < (available)) memcpy(NAME##_end, NAME, (available) - (start)); \
     NAME = NAME##_end; \
   }
 
 /// The next LANES stored weights, not scaled; what lies behind the last weight is 0 or anything.
-INLINE lanes stored_weights(const masked_row *row, const pith_masked_format format) {
+///
+/// - is_inside: whether it is known that as many and LANES more follow.
+INLINE lanes stored_weights(const masked_row *row, const pith_masked_format format, const bool is_inside) {
   const pith_masked *m = row->m;
   switch (format) {
   case PITH_MASKED_HALF: {
@@ -55,10 +57,15 @@ INLINE lanes stored_weights(const masked_row *row, const pith_masked_format form
   default: {
     STORED(p, m->values, row->next / 2, LANES / 2 + 1, (m->count + 1) / 2)
     uint64_t word = 0;
-    memcpy(&word, p, LANES / 2);
     // No branch foresees whether the first byte is shared.
     const uint64_t odd = row->next % 2;
-    word = word >> 4 * odd | odd * p[LANES / 2] << (4 * LANES - 4);
+    if (is_inside && LANES == 8) {
+      memcpy(&word, p, sizeof word);
+      word >>= 4 * odd;
+    } else {
+      memcpy(&word, p, LANES / 2);
+      word = word >> 4 * odd | odd * p[LANES / 2] << (4 * LANES - 4);
+    }
     ints codes;
     UNROLLED for (int lane = 0; lane < LANES; lane++) codes[lane] = (int32_t)(word >> (lane / 8 * 32));
     return look_up(row->table, codes >> count_up() % 8 * 4);
@@ -69,7 +76,7 @@ INLINE lanes stored_weights(const masked_row *row, const pith_masked_format form
 /// LANES weights from column k on; 0 times a negative scale would be −0.
 INLINE lanes masked_weights(masked_row *row, const pith_masked_format format, size_t k, float scale) {
   const uint32_t bits = mask_at(row, k);
-  const lanes v = expand(scale * stored_weights(row, format), bits);
+  const lanes v = expand(scale * stored_weights(row, format, false), bits);
   row->next += (size_t)__builtin_popcount(bits);
   return v;
 }
@@ -95,6 +102,80 @@ INLINE void decode_masked(const pith_masked *m, const pith_masked_format format,
   }
 }
 
+#ifdef compress
+/// Columns whose activations are packed at a time.
+#define PACKED_COLUMNS 512
+
+/// Writes the activations that a mask of LANES columns names behind those before.
+INLINE float *pack(float *next, lanes activations, uint32_t bits) {
+  store(next, compress(activations, bits));
+  return next + __builtin_popcount(bits);
+}
+
+/// Writes the activations of the columns from `k` to `stop` that the mask names, scaled, behind those before.
+INLINE float *pack_columns(const masked_row *row, const float *x, float scale, size_t k, size_t stop, float *next) {
+  for (; k + 64 <= stop; k += 64) {
+    uint64_t bits;
+    memcpy(&bits, row->mask + k / 8, sizeof bits);
+    UNROLLED for (size_t j = 0; j < 8; j++) next = pack(next, scale * load(x + k + LANES * j), bits >> (8 * j) & 255);
+  }
+  for (; k + LANES <= stop; k += LANES) next = pack(next, scale * load(x + k), mask_at(row, k));
+  if (k < stop) next = pack(next, scale * load_part(x + k, stop - k), mask_at(row, k));
+  return next;
+}
+
+/// The product of the next `count` stored weights with packed activations.
+INLINE lanes multiply_packed(
+  masked_row *r, const pith_masked_format format, const float *packed, size_t count, const bool is_inside) {
+  lanes sums[4] = {{0}, {0}, {0}, {0}};
+  size_t k = 0;
+  for (; k + 4 * LANES <= count; k += 4 * LANES) {
+    UNROLLED for (size_t j = 0; j < 4; j++) {
+      sums[j] += stored_weights(r, format, is_inside) * load(packed + k + j * LANES);
+      r->next += LANES;
+    }
+  }
+  for (; k + LANES <= count; k += LANES) {
+    sums[0] += stored_weights(r, format, is_inside) * load(packed + k);
+    r->next += LANES;
+  }
+  // What lies behind the last weight may be no number.
+  const ints is_own = count_up() < (int)(count - k);
+  sums[1] += (lanes)((ints)stored_weights(r, format, is_inside) & is_own) * load(packed + k);
+  r->next += count - k;
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/// The stored weights stay where they are and the activations come to them: that is what a permutation does best. The scales
+/// of groups go with the activations, as loops over the few weights of a group have lengths that no branch foresees; and many are
+/// packed before the first is used, since what is just being written is read slowly.
+INLINE void multiply_masked(
+  const pith_masked *m, const pith_masked_format format, const float *x, size_t first, size_t last, float *y) {
+  const small_table table = masked_table(m);
+  lanes totals[4];
+  float packed[PACKED_COLUMNS + LANES];
+  for (size_t row = first; row < last; row++) {
+    masked_row r = masked_row_at(m, &table, row);
+    lanes total = {0};
+    size_t group = 0;
+    for (size_t k = 0; k < m->columns;) {
+      const size_t stop = smaller(k + PACKED_COLUMNS, m->columns);
+      float *next = packed;
+      while (k < stop) {
+        const size_t end = format == PITH_MASKED_HALF ? stop : smaller((group + 1) * m->group_size, stop);
+        next = pack_columns(&r, x, format == PITH_MASKED_HALF ? 1 : masked_scale(m, row, group), k, end, next);
+        k = end;
+        group += end == (group + 1) * m->group_size;
+      }
+      store(next, (lanes){0});
+      const size_t count = (size_t)(next - packed);
+      total += r.next + count + 2 * LANES <= m->count ? multiply_packed(&r, format, packed, count, true)
+                                                      : multiply_packed(&r, format, packed, count, false);
+    }
+    finish_row(total, totals, row - first, last - first, y + first);
+  }
+}
+#else
 INLINE void multiply_masked(
   const pith_masked *m, const pith_masked_format format, const float *x, size_t first, size_t last, float *y) {
   const small_table table = masked_table(m);
@@ -118,6 +199,8 @@ INLINE void multiply_masked(
     finish_row(total, totals, row - first, last - first, y + first);
   }
 }
+
+#endif
 
 #if LANES == 8
 /// LANES stored weights that stand together, not scaled.
