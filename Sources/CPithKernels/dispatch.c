@@ -146,6 +146,11 @@ size_t pith_lowest_sum(
   const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest) {
   return K->lowest_sum(base, rows, row_count, count, lowest);
 }
+size_t pith_lowest_way(
+  const float *base, const float *starts, const float *const *rows, size_t ways, size_t row_count, size_t count,
+  size_t *index) {
+  return K->lowest_way(base, starts, rows, ways, row_count, count, index);
+}
 void pith_hadamard(float *x, size_t order) { K->hadamard(x, order); }
 void pith_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   K->rms_norm(x, weight, epsilon, count, out);

@@ -27,6 +27,7 @@ typedef struct {
   void (*subtract_columns)(float *, const float *, const float *, size_t, size_t, size_t);
   void (*sum_rows)(const float *, const float *const *, size_t, size_t, float *);
   size_t (*lowest_sum)(const float *, const float *const *, size_t, size_t, float *);
+  size_t (*lowest_way)(const float *, const float *, const float *const *, size_t, size_t, size_t, size_t *);
   void (*hadamard)(float *, size_t);
   void (*rms_norm)(const float *, const float *, float, size_t, float *);
   void (*layer_norm)(const float *, const float *, const float *, float, size_t, float *);

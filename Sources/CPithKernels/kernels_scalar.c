@@ -266,6 +266,24 @@ static size_t lowest_sum(
   return index;
 }
 
+static size_t lowest_way(
+  const float *base, const float *starts, const float *const *rows, size_t ways, size_t row_count, size_t count,
+  size_t *index) {
+  size_t best = 0;
+  float lowest = 0;
+  for (size_t way = 0; way < ways; way++) {
+    float sum;
+    const size_t found = lowest_sum(base, rows + way * row_count, row_count, count, &sum);
+    sum += starts[way];
+    if (way == 0 || sum < lowest) {
+      best = way;
+      lowest = sum;
+      *index = found;
+    }
+  }
+  return best;
+}
+
 static void rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *out) {
   float sum = 0;
   for (size_t i = 0; i < count; i++) sum += x[i] * x[i];
@@ -324,6 +342,6 @@ static float kl_divergence(const float *p, const float *q, size_t count) {
 const pith_kernels pith_kernels_scalar = {
   dot_block, product, half_decode, bfloat_decode, half_product, bfloat_product, half_columns, bfloat_columns, affine_decode, affine_product, codebook_decode,
   codebook_product, vectors_decode, vectors_product, masked_decode, masked_product, subtract_products, subtract_columns,
-  sum_rows, lowest_sum, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
+  sum_rows, lowest_sum, lowest_way, hadamard, rms_norm, layer_norm, softmax, silu, gelu, gelu_tanh, log_sum_exp, kl_divergence,
   rms_norm_gradient, layer_norm_gradient, softmax_gradient, silu_gradient, gelu_gradient, gelu_tanh_gradient, cross_entropy, distillation, adamw,
 };

@@ -251,3 +251,38 @@ TARGET static size_t lowest_sum(
   default: return lowest_of(base, rows, row_count, count, lowest);
   }
 }
+
+/// The search among ways with a number of rows that the compiler may know: the smallest sum of each lane, and the way
+/// that it was first found in. Where in that way is looked up at the end.
+INLINE size_t lowest_way_of(
+  const float *base, const float *starts, const float *const *rows, size_t ways, const size_t row_count, size_t count,
+  size_t *index) {
+  lanes least = all(INFINITY);
+  ints places = {0};
+  for (size_t way = 0; way < ways; way++) {
+    const float *const *own = rows + way * row_count;
+    lanes low = all(INFINITY);
+    for (size_t k = 0; k < count; k += LANES) {
+      lanes sum = load(base + k);
+      for (size_t j = 0; j < row_count; j++) sum += load(own[j] + k);
+      low = __builtin_elementwise_min(low, sum);
+    }
+    low += all(starts[way]);
+    const ints is_less = low < least;
+    least = (lanes)(((ints)low & is_less) | ((ints)least & ~is_less));
+    places = (((ints){0} + (int)way) & is_less) | (places & ~is_less);
+  }
+  const ints is_lowest = least == all(__builtin_reduce_min(least));
+  const size_t best = (size_t)__builtin_reduce_min((places & is_lowest) | (INT32_MAX & ~is_lowest));
+  float sum;
+  *index = lowest_of(base, rows + best * row_count, row_count, count, &sum);
+  return best;
+}
+
+TARGET static size_t lowest_way(
+  const float *base, const float *starts, const float *const *rows, size_t ways, size_t row_count, size_t count,
+  size_t *index) {
+  if (count % LANES) return pith_kernels_scalar.lowest_way(base, starts, rows, ways, row_count, count, index);
+  if (row_count == 1) return lowest_way_of(base, starts, rows, ways, 1, count, index);
+  return lowest_way_of(base, starts, rows, ways, row_count, count, index);
+}

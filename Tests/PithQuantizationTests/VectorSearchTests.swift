@@ -31,7 +31,9 @@ import Testing
     return (0..<5).reduce(0.0) { $0 + Double(v[$1] * product[$1]) / 2 - Double(b[$1] * v[$1]) }
   }
 
-  @Test(arguments: [CodeSearch.beam(width: 64), .local(rounds: 300, seed: 4)], Array(1...20) as [UInt64])
+  @Test(
+    arguments: [CodeSearch.beam(width: 64), .local(width: 32, rounds: 300, seed: 4)],
+    Array(1...20) as [UInt64])
   func aLongSearchFindsTheBestCodes(search: CodeSearch, seed: UInt64) {
     let (tables, b) = Self.problem(seed: seed * 100)
     var best = Double.infinity
@@ -49,7 +51,7 @@ import Testing
   @Test func aSearchNeverMakesCodesWorse() {
     for seed in 1...50 as ClosedRange<UInt64> {
       let (tables, b) = Self.problem(seed: seed * 100)
-      for search in [CodeSearch.beam(width: 1), .beam(width: 4), .local(rounds: 1, seed: 1)] {
+      for search in [CodeSearch.beam(width: 1), .beam(width: 4), .local(width: 4, rounds: 1, seed: 1)] {
         let room = SearchRoom(books: 3, codes: 8, width: search.width)
         var codes: [UInt16] = [UInt16(seed % 8), 3, 5]
         let before = Self.cost(codes, tables, b)
@@ -81,7 +83,7 @@ import Testing
     .init(dimension: 4, codebooks: 3, bits: 2, sets: 3), .init(dimension: 1, codebooks: 1, bits: 4),
   ]
 
-  @Test(arguments: layouts, [CodeSearch.beam(width: 4), .local(rounds: 3, seed: 1)])
+  @Test(arguments: layouts, [CodeSearch.beam(width: 4), .local(width: 4, rounds: 3, seed: 1)])
   func noStepRaisesTheLayerLoss(layout: VectorCodebook.Layout, search: CodeSearch) {
     var (weight, metric, fit) = Self.fit(layout: layout)
     func loss() -> Double { metric.loss(weight.subtracting(fit.decoded(on: pool))) }

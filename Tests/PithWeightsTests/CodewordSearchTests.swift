@@ -39,6 +39,38 @@ extension InstructionSets {
     }
 
     @Test(arguments: available, GuardedMemory.allCases)
+    func theLowestWay(instructions: pith_instruction_set, memory: GuardedMemory) throws {
+      var random = SeededGenerator(seed: 4)
+      for count in Self.counts {
+        for (ways, rowCount) in [(1, 0), (1, 1), (5, 1), (32, 1), (7, 2), (64, 3)] {
+          func values(_ count: Int) throws -> Bytes {
+            try memory.bytes(
+              Bytes(copying: (0..<count).map { _ in Float(Int.random(in: -9...9, using: &random)) }))
+          }
+          let (base, starts) = (try values(count), try values(ways))
+          let rows = try (0..<ways * rowCount).map { _ in try values(count) }
+          var expected = (sum: Float.infinity, way: 0, index: 0)
+          for way in 0..<ways {
+            for index in 0..<count {
+              let sum = (0..<rowCount).reduce((base.array() as [Float])[index]) {
+                $0 + (rows[way * rowCount + $1].array() as [Float])[index]
+              }
+              let all = sum + (starts.array() as [Float])[way]
+              if all < expected.sum { expected = (all, way, index) }
+            }
+          }
+          var index = 0
+          let pointers: [UnsafePointer<Float>?] = rows.map(start)
+          let way = using(instructions) {
+            pith_lowest_way(start(base), start(starts), pointers, ways, rowCount, count, &index)
+          }
+          #expect(way == expected.way && index == expected.index)
+          withExtendedLifetime((base, starts, rows)) {}
+        }
+      }
+    }
+
+    @Test(arguments: available, GuardedMemory.allCases)
     func columnsAreSubtracted(instructions: pith_instruction_set, memory: GuardedMemory) throws {
       var random = SeededGenerator(seed: 3)
       for (columns, count, stride) in [(0, 1, 1), (1, 1, 1), (5, 1, 1), (3, 7, 9), (9, 128, 128), (4, 3, 3)] {

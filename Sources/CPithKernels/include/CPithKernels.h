@@ -187,6 +187,12 @@ void pith_sum_rows(const float *base, const float *const *rows, size_t row_count
 size_t pith_lowest_sum(
   const float *base, const float *const *rows, size_t row_count, size_t count, float *lowest);
 
+/// Of several ways, each of `row_count` rows, the one whose smallest such sum and its start are the least together, the
+/// lowest among equals; and, in `index`, where that sum lies. There is at least one way.
+size_t pith_lowest_way(
+  const float *base, const float *starts, const float *const *rows, size_t ways, size_t row_count, size_t count,
+  size_t *index);
+
 // --- Sweeps over the columns of a weight (PithQuantization/SecondOrder/Slab.swift) ---
 
 /// w[j] −= Σ_i factors[j · stride + i] · e[i] for j < columns and i < count: columns of 16 rows, one after the other.

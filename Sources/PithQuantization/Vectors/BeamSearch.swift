@@ -27,18 +27,16 @@ struct BeamSearch {
     }
     // Of the last codebook only the best is wanted.
     let last = problem.books - 1
-    var least = Float.infinity
-    var found = ways[0].codes
     for way in 0..<count {
       lay(ways[way].codes, last, into: room.trial)
-      let (code, cost) = problem.best(ofBook: last, beside: room.trial, in: 0..<last)
-      if ways[way].cost + cost < least {
-        least = ways[way].cost + cost
-        found = ways[way].codes
-        found[last] = code
-      }
+      problem.findPairs(last, room.trial, 0..<last, into: room.pairs + way * last)
+      room.gains[way] = ways[way].cost
     }
-    lay(found, problem.books, into: room.trial)
+    var code = 0
+    let best = pith_lowest_way(
+      problem.costs + last * problem.codes, room.gains, room.pairs, count, last, problem.codes, &code)
+    lay(ways[best].codes, last, into: room.trial)
+    room.trial[last] = UInt16(code)
     problem.settle(room.trial, from: 0, sweeps: 2)
     if problem.cost(room.trial) < problem.cost(chosen) {
       chosen.update(from: room.trial, count: problem.books)

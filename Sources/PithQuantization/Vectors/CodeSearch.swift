@@ -7,7 +7,7 @@ enum CodeSearch: Sendable {
   case beam(width: Int)
 
   /// See `LocalSearch`.
-  case local(rounds: Int, seed: UInt64)
+  case local(width: Int, rounds: Int, seed: UInt64)
 }
 
 /// The memory of one thread's search.
@@ -23,7 +23,7 @@ struct SearchRoom: ~Copyable {
   let next: UnsafeMutablePointer<BeamSearch.Way>
   /// The negated costs of the ways of the next step.
   let gains: UnsafeMutablePointer<Float>
-  /// Where the costs of pairs with the chosen codes lie.
+  /// Where the costs of pairs with the chosen codes of each way lie.
   let pairs: UnsafeMutablePointer<UnsafePointer<Float>?>
 
   init(books: Int, codes: Int, width: Int) {
@@ -33,7 +33,7 @@ struct SearchRoom: ~Copyable {
     beam = .allocate(capacity: width)
     next = .allocate(capacity: width)
     gains = .allocate(capacity: width)
-    pairs = .allocate(capacity: books)
+    pairs = .allocate(capacity: width * books)
   }
 
   deinit {
@@ -49,7 +49,11 @@ struct SearchRoom: ~Copyable {
 
 extension CodeSearch {
   /// Ways that are kept.
-  var width: Int { if case .beam(let width) = self { width } else { LocalSearch.startWidth } }
+  var width: Int {
+    switch self {
+    case .beam(let width), .local(let width, _, _): width
+    }
+  }
 
   /// Replaces the codes of a run by better ones, if there are any; `room.costs` holds the cost of each codeword.
   ///
@@ -69,9 +73,9 @@ extension CodeSearch {
         room: room.pairs)
       switch self {
       case .beam(let width): BeamSearch(width: width).improve(chosen, problem, room: room)
-      case .local(let rounds, let seed):
+      case .local(let width, let rounds, let seed):
         let random = SeededGenerator(seed: seed &+ UInt64(place) &* 0x9E37_79B9_7F4A_7C15)
-        LocalSearch(rounds: rounds).improve(chosen, problem, random, room: room)
+        LocalSearch(width: width, rounds: rounds).improve(chosen, problem, random, room: room)
       }
     }
   }
@@ -104,16 +108,14 @@ struct CodeProblem {
   func costs(
     ofBook book: Int, behind chosen: UnsafePointer<UInt16>, into row: UnsafeMutablePointer<Float>
   ) {
-    pith_sum_rows(costs + book * codes, room, findPairs(book, chosen, 0..<book), codes, row)
+    pith_sum_rows(costs + book * codes, room, findPairs(book, chosen, 0..<book, into: room), codes, row)
   }
 
-  /// The best code of a codebook beside the codes chosen in some others, and its cost.
-  func best(
-    ofBook book: Int, beside chosen: UnsafePointer<UInt16>, in others: Range<Int>
-  ) -> (code: UInt16, cost: Float) {
+  /// The best code of a codebook beside those chosen in the others.
+  func best(ofBook book: Int, beside chosen: UnsafePointer<UInt16>) -> UInt16 {
     var cost: Float = 0
-    let count = findPairs(book, chosen, others)
-    return (UInt16(pith_lowest_sum(costs + book * codes, room, count, codes, &cost)), cost)
+    let count = findPairs(book, chosen, 0..<books, into: room)
+    return UInt16(pith_lowest_sum(costs + book * codes, room, count, codes, &cost))
   }
 
   /// Chooses each codebook's code anew beside the others, `first` and those after it in turn, until none changes or
@@ -122,7 +124,7 @@ struct CodeProblem {
     var unchanged = 0
     for step in 0..<(sweeps * books) {
       let book = (first + step) % books
-      let (best, _) = best(ofBook: book, beside: chosen, in: 0..<books)
+      let best = best(ofBook: book, beside: chosen)
       unchanged = best == chosen[book] ? unchanged + 1 : 0
       chosen[book] = best
       if unchanged == books { return }
@@ -130,10 +132,14 @@ struct CodeProblem {
   }
 
   /// Points at the costs of a codebook's codes beside each code chosen in others; how many there are.
-  private func findPairs(_ book: Int, _ chosen: UnsafePointer<UInt16>, _ others: Range<Int>) -> Int {
+  @discardableResult
+  func findPairs(
+    _ book: Int, _ chosen: UnsafePointer<UInt16>, _ others: Range<Int>,
+    into rows: UnsafeMutablePointer<UnsafePointer<Float>?>
+  ) -> Int {
     var count = 0
     for other in others where other != book {
-      room[count] = pairs + (other * codes + Int(chosen[other])) * books * codes + book * codes
+      rows[count] = pairs + (other * codes + Int(chosen[other])) * books * codes + book * codes
       count += 1
     }
     return count

@@ -8,7 +8,7 @@ import PithTensors
 /// Source: Martinez et al., *Revisiting additive quantization*, ECCV 2016, section 3; *LSQ++*, ECCV 2018.
 struct LocalSearch {
   /// The ways of the beam search that it starts from.
-  static let startWidth = AdditiveQuantization.beamWidth
+  let width: Int
 
   /// Disturbances.
   let rounds: Int
@@ -19,7 +19,7 @@ struct LocalSearch {
     room: borrowing SearchRoom
   ) {
     var random = random
-    BeamSearch(width: Self.startWidth).improve(chosen, problem, room: room)
+    BeamSearch(width: width).improve(chosen, problem, room: room)
     problem.settle(chosen, from: 0, sweeps: 4)
     var least = problem.cost(chosen)
     for round in 0..<rounds {

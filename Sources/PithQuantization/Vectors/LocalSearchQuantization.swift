@@ -15,13 +15,18 @@ enum LocalSearchQuantization {
       dimension: options.dimension, codebooks: options.codebooks, bits: options.bits)
     return try CompressedMatrix(
       vectorsOf: weight, statistics, options, layout: layout,
-      search: .local(rounds: rounds, seed: options.seed), on: pool)
+      search: search(codebooks: layout.codebooks, bits: layout.bits, seed: options.seed), on: pool)
   }
 
   /// The fit of vectors of any kind, each the sum of `codebooks` codewords.
   static func fit(columns: Int, codebooks: Int, bits: Int, iterations: Int, seed: UInt64) -> VectorFit {
     VectorFit(
       layout: VectorCodebook.Layout(dimension: columns, codebooks: codebooks, bits: bits),
-      search: .local(rounds: rounds, seed: seed), iterations: iterations, seed: seed)
+      search: search(codebooks: codebooks, bits: bits, seed: seed), iterations: iterations, seed: seed)
+  }
+
+  private static func search(codebooks: Int, bits: Int, seed: UInt64) -> CodeSearch {
+    let width = AdditiveQuantization.beamWidth(codebooks: codebooks, bits: bits)
+    return .local(width: width, rounds: rounds, seed: seed)
   }
 }

@@ -69,8 +69,8 @@ struct VectorFit: Sendable {
 extension CodeSearch {
   /// The same search with other random numbers.
   fileprivate func reseeded(_ number: Int) -> CodeSearch {
-    guard case .local(let rounds, let seed) = self else { return self }
-    return .local(rounds: rounds, seed: seed &+ UInt64(number + 1) &* 0xD1B5_4A32_D192_ED03)
+    guard case .local(let width, let rounds, let seed) = self else { return self }
+    return .local(width: width, rounds: rounds, seed: seed &+ UInt64(number + 1) &* 0xD1B5_4A32_D192_ED03)
   }
 }
 
