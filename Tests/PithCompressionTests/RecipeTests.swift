@@ -41,7 +41,8 @@ import Testing
     ("steps: [{method: rtn, layers: {where: here}}]", "'where' is no key of 'layers'"),
     ("steps: [{method: rtn}]\nfast: yes", "'fast' is no key of a recipe"),
     ("steps: [{method: gptq, layers: {roles: [embedding]}}]", "needs calibration"),
-    ("steps: {", "it is not YAML"), ("7", "must be a mapping"), ("embedding-bits: 1", "embedding-bits is 1"),
+    ("steps: []", "at least one"), ("steps: {", "it is not YAML"), ("7", "must be a mapping"),
+    ("embedding-bits: 1", "embedding-bits is 1"),
     ("embedding-bits: 0", "nothing to do"), ("{}", "no 'steps'"), ("drop: 3", "'drop' must be a mapping"),
     ("drop: {layers: 0}", "Nothing is to be dropped"), ("drop: {heads: 1.5}", "below 1"),
     ("drop: {neurons: many}", "must be a share"), ("drop: {score: best}", "'best' is no score"),
@@ -62,6 +63,14 @@ import Testing
       yaml: "steps: [{method: rtn}, {method: rtn, bits: 3, layers: {names: [nowhere.*]}}]")
     let error = #expect(throws: RecipeError.self) { try Plan(recipe, for: contents) }
     #expect(error?.description.contains("Step 2") == true && error?.description.contains("nowhere.*") == true)
+  }
+
+  @Test func aLayerThatIsNotThereIsNamed() throws {
+    let contents = ModelContents(try Checkpoint(path: Fixtures.path("models/llama")).model())
+    let layers = 1 + contents.maps.compactMap(\.map.place.layer).max()!
+    let recipe = try Recipe(yaml: "steps: [{method: rtn, layers: {indices: 0-\(layers)}}]")
+    let error = #expect(throws: RecipeError.self) { try Plan(recipe, for: contents) }
+    #expect(error?.description.contains("layer \(layers) is not there") == true)
   }
 
   @Test func aStepWhoseMatricesAreAllStoredByLaterOnesIsNamed() throws {

@@ -23,6 +23,9 @@ struct CommandTests {
     ["compress", "x", "-o", "y", "--max-perplexity-increase", "5"],
     ["compress", "x", "-o", "y", "--target-size", "60"],
     ["compress", "x", "-o", "y", "--recipe", "r.yaml", "--seed", "1"],
+    ["compress", "x", "-o", "y", "--method", "rtn", "--seed", "1"],
+    ["compress", "x", "-o", "y", "--method", "rtn", "--calibration-tokens", "64"],
+    ["compress", "x", "-o", "y", "--threads", "many"],
     ["evaluate", tinyModel, "--text", "t.txt", "--window", "100000"],
   ])
   func wrongUsageIs64(_ arguments: [String]) throws {

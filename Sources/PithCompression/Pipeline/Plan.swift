@@ -41,11 +41,16 @@ public struct Plan: Sendable {
 
   /// The plan of a recipe for a model.
   ///
-  /// - Throws: `RecipeError.matchesNothing` for a step that applies to no matrix.
+  /// - Throws: `RecipeError` for a step that applies to no matrix, or to layers that are not there.
   public init(_ recipe: Recipe, for contents: ModelContents) throws(RecipeError) {
     for (index, step) in recipe.steps.enumerated() {
       guard contents.maps.contains(where: { step.layers.contains($0.map.place, name: $0.name) }) else {
         throw .matchesNothing(index + 1, step.layers.description)
+      }
+      let layers = 1 + (contents.maps.compactMap(\.map.place.layer).max() ?? -1)
+      if let beyond = step.layers.indices?.map(\.upperBound).max(), beyond >= layers {
+        throw .step(
+          index + 1, "layer \(beyond) is not there: the last of the \(layers) layers is \(layers - 1).")
       }
     }
     let entries = contents.maps.map { name, map in

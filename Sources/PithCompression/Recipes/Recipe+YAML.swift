@@ -20,7 +20,9 @@ extension Recipe {
     for (key, value) in mapping {
       switch key.string {
       case "steps":
-        guard let list = value.sequence else { throw .syntax("'steps' must be a list.") }
+        guard let list = value.sequence, !list.isEmpty else {
+          throw .syntax("'steps' must be a list of at least one; a recipe may do without the key.")
+        }
         for (index, node) in list.enumerated() { steps.append(try Self.step(node, index + 1)) }
       case "embedding-bits":
         guard let bits = value.int else { throw .syntax("'embedding-bits' must be a whole number.") }

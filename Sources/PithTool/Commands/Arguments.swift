@@ -2,11 +2,8 @@ import ArgumentParser
 import Foundation
 import Pith
 
-/// The model, and how it is run: the same for every command.
-struct ModelArguments: ParsableArguments {
-  @Argument(help: "A folder in Hugging Face's layout, or a .gguf file.")
-  var model: String
-
+/// With what a command computes, and how it says what came out.
+struct RunningArguments: ParsableArguments {
   @Option(help: "How many threads compute (default: one per core).")
   var threads: Int?
 
@@ -18,6 +15,20 @@ struct ModelArguments: ParsableArguments {
       throw ValidationError("--threads must be from 1 to 1024.")
     }
   }
+
+  var pool: ThreadPool { ThreadPool(threads: threads ?? ThreadPool.availableCores) }
+}
+
+/// The model, and how it is run: the same for every command that reads one.
+struct ModelArguments: ParsableArguments {
+  @Argument(help: "A folder in Hugging Face's layout, or a .gguf file.")
+  var model: String
+
+  @OptionGroup var running: RunningArguments
+
+  var threads: Int? { running.threads }
+
+  var json: Bool { running.json }
 
   func load() throws -> LoadedModel { try LoadedModel(path: model, threads: threads) }
 

@@ -10,11 +10,24 @@ struct CalibrationArguments: ParsableArguments {
       "A UTF-8 text, lines of JSON with a 'text' (.jsonl), or 'self' for text that the model writes itself.")
   var text: String?
 
-  @Option(help: "About how many tokens are read.")
-  var calibrationTokens = Calibration.defaultTokens
+  @Option(
+    name: .customLong("calibration-tokens"),
+    help: "About how many tokens are read (default: \(Calibration.defaultTokens)).")
+  var givenTokens: Int?
 
-  @Option(help: "Tokens per window.")
-  var calibrationWindow = Calibration.defaultWindow
+  @Option(
+    name: .customLong("calibration-window"),
+    help: "Tokens per window (default: \(Calibration.defaultWindow)).")
+  var givenWindow: Int?
+
+  var calibrationTokens: Int { givenTokens ?? Calibration.defaultTokens }
+
+  var calibrationWindow: Int { givenWindow ?? Calibration.defaultWindow }
+
+  /// A flag that says how text is read.
+  var flagOfText: String? {
+    givenTokens != nil ? "--calibration-tokens" : givenWindow != nil ? "--calibration-window" : nil
+  }
 
   @Option(help: "Which windows are drawn, and where random numbers of methods start (default: 0).")
   var seed: UInt64?

@@ -29,8 +29,8 @@ struct Compress: ParsableCommand {
         pith compress model.gguf -o small --effort some
         pith compress model.gguf -o small --target-size 60MB --calibration notes.txt
         pith compress model -o small --method gptq --bits 3 --calibration notes.txt
-        pith compress model -o small --drop-layers 4 --drop-neurons 0.25 --calibration notes.txt
-        pith compress model -o small --recipe recipe.yaml --calibration self --explain
+        pith compress model -o small --drop-layers 4 --calibration notes.txt
+        pith compress model -o small --recipe steps.yaml --calibration self
 
       A recipe says more than one step, and where each applies; what it drops is cut out first:
 
@@ -107,6 +107,10 @@ struct Compress: ParsableCommand {
       throw ValidationError(
         "--seed draws calibration text here, and there is none: a step's seed belongs in the recipe.")
     }
+    let writesText = goal.effort == .some || goal.hasTarget
+    if calibration.text == nil, !writesText, !explain, let flag = calibration.flagOfText {
+      throw ValidationError("\(flag) goes with --calibration: without it no text is read.")
+    }
     if output.isEmpty { throw ValidationError("--output must name the folder that is written.") }
     if Format.bytes(memory) == nil {
       throw ValidationError("--memory must be a size with its unit, such as 500MB or 2GiB.")
@@ -117,7 +121,7 @@ struct Compress: ParsableCommand {
     let target = try goal.target
     let recipe = try chosenRecipe()
     let source = try Checkpoint(path: model.model)
-    let pool = ThreadPool(threads: model.threads ?? ThreadPool.availableCores)
+    let pool = model.running.pool
     if let target {
       try TargetCompression(command: self, source: source, pool: pool).meet(target)
       return
@@ -188,8 +192,11 @@ struct Compress: ParsableCommand {
       let known = Recipe.Method.all.map(\.name).joined(separator: ", ")
       throw Failure.usage("--method \(name) is not one that Pith knows; choose one of \(known).")
     }
-    let seeded =
-      method.options.contains(.seed) ? [(MethodOptions.Name.seed, "\(calibration.seed ?? 0)")] : []
+    let isRandom = method.options.contains(.seed)
+    if calibration.seed != nil, calibration.text == nil, !isRandom {
+      throw Failure.usage("--seed: \(name) draws nothing at random, and no text is read: leave it out.")
+    }
+    let seeded = isRandom ? [(MethodOptions.Name.seed, "\(calibration.seed ?? 0)")] : []
     return try Recipe(
       method: method, options: options.given + seeded,
       embeddingBits: chosenEmbeddingBits)
@@ -289,6 +296,6 @@ struct Compress: ParsableCommand {
   }
 
   private static func line(_ name: String, _ text: String) -> String {
-    "  \(name)\(String(repeating: " ", count: max(1, 13 - name.count)))\(text)"
+    "  \(name)\(String(repeating: " ", count: max(1, 13 - name.count)))\(Format.wrapped(text, indent: 15))"
   }
 }

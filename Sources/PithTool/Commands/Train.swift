@@ -92,16 +92,9 @@ struct TrainingArguments: ParsableArguments {
   @Flag(help: "Say what would be trained on what, and do nothing.")
   var explain = false
 
-  @Option(help: "How many threads compute (default: one per core).")
-  var threads: Int?
-
-  @Flag(help: "Print one JSON document instead of text.")
-  var json = false
+  @OptionGroup var running: RunningArguments
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024.")
-    }
     if resume, force { throw ValidationError("--resume goes on, --force begins anew: give one of them.") }
   }
 
@@ -113,8 +106,7 @@ struct TrainingArguments: ParsableArguments {
       recipe = try TrainingRecipe(yaml: yaml)
       try check(recipe)
     } catch { throw Failure.usage("\(self.recipe): \(error.description)") }
-    let pool = ThreadPool(threads: threads ?? ThreadPool.availableCores)
-    let training = try TrainingRun(recipe, output: output, pool: pool)
+    let training = try TrainingRun(recipe, output: output, pool: running.pool)
     Output.say("\(training.parameterCount) parameters, \(training.summary)")
     if explain {
       Output.result(recipe.json.text(.pretty))
@@ -122,7 +114,7 @@ struct TrainingArguments: ParsableArguments {
     }
     var talk = TrainingTalk()
     let report = try training.train(resume: resume, force: force) { talk.say($0) }
-    if json {
+    if running.json {
       var document: JSONValue = [
         "output": .string(output), "steps": .int(report.steps),
         "validation_loss": .double(report.heldOut.loss), "parameters": .int(report.parameters),

@@ -54,6 +54,10 @@ extension Failure {
     if sentence.hasPrefix("Missing value for") {
       sentence += "; one that begins with a dash is written with an equals sign, as in --option=-1"
     }
+    // All options that are parsed are numbers, or say what they may be.
+    if sentence.contains(" is invalid for "), !sentence.contains("Please provide") {
+      sentence += "; it must be a number"
+    }
     return sentence + "."
   }
 }

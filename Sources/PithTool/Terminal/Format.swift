@@ -37,6 +37,22 @@ enum Format {
     return Double(text).flatMap { $0 > 0 && $0 < 1 ? $0 : nil }
   }
 
+  /// Lines of at most 80 characters, those after the first behind as many spaces as stand before the first.
+  static func wrapped(_ text: String, indent: Int) -> String {
+    var lines = [""]
+    for word in text.split(separator: " ") {
+      let line = lines[lines.count - 1]
+      if line.isEmpty {
+        lines[lines.count - 1] = String(word)
+      } else if indent + line.count + 1 + word.count <= 80 {
+        lines[lines.count - 1] += " \(word)"
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines.joined(separator: "\n" + String(repeating: " ", count: indent))
+  }
+
   /// Seconds or minutes.
   static func duration(_ seconds: Double) -> String {
     seconds < 90 ? "\(Int(seconds.rounded(.up))) s" : "\(Int((seconds / 60).rounded(.up))) min"
