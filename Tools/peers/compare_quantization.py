@@ -77,8 +77,9 @@ SAME = [
     for bits in (4, 3) for ranges, options in (("", {}), ("min-max range, ", {"range-search": "minmax"}))
 ]
 
-# Widths and groups, by size; between two of them the roles below have the larger, as far as the size allows.
-RUNGS = [(2, 128), (2, 64), (2, 32), (3, 128), (3, 64), (4, 128), (4, 64), (5, 64), (6, 64), (8, 128), (8, 64), (8, 32)]
+# Widths and groups (0: a scale per row), by size; between two of them the roles below have the larger, as far as the size allows.
+RUNGS = [(2, 128), (2, 64), (2, 32), (3, 128), (3, 64), (4, 128), (4, 64), (5, 64), (6, 64), (8, 0), (8, 128), (8, 64),
+         (8, 32)]
 # The least share of a peer's bytes at which a file of ours, made for another peer, answers it too.
 SPARE = 0.98
 ROLES = {"value": "v_proj", "down": "down_proj", "attentionOutput": "o_proj", "key": "k_proj", "query": "q_proj", "up": "up_proj",
@@ -261,7 +262,7 @@ class Comparison:
         if not rungs:
             return None
         small = rungs[-1]
-        name = f"rotation → GPTQ, {small[0]} bits, groups of {small[1]}"
+        name = f"rotation → GPTQ, {storage(*small)}"
         steps = rotated_gptq(*small)
         if small == RUNGS[-1]:
             return name, steps
@@ -282,12 +283,16 @@ class Comparison:
             if count < layers:
                 break
         if upgraded:
-            name += f"; {', '.join(upgraded)}: {large[0]} bits, groups of {large[1]}"
+            name += f"; {', '.join(upgraded)}: {storage(*large)}"
         return name, steps
 
 
 def rotated_gptq(bits, group):
     return [{"method": "rotate"}, {"method": "gptq", "bits": bits, "group-size": group}]
+
+
+def storage(bits, group):
+    return f"{bits} bits, " + (f"groups of {group}" if group else "a scale per row")
 
 
 def place(name):
