@@ -96,7 +96,7 @@ package struct PruningMask: Sendable, Equatable {
     _ count: Int, _ scores: UnsafeBufferPointer<Float>, _ keeps: UnsafeMutableBufferPointer<Bool>
   ) {
     guard count > 0 else { return }
-    let limit = scores.sorted()[count - 1]
+    let limit = value(at: count - 1, ofSorted: scores)
     var left = count
     for index in scores.indices where scores[index] < limit {
       keeps[index] = false

@@ -74,7 +74,7 @@ enum SparseGPT {
   /// The harm that a share of all weights lies at or below.
   private static func limit(_ harm: Matrix, _ share: Float) -> Float {
     let count = PruningMask.count(share, of: harm.values.count)
-    return count == 0 ? -.infinity : harm.values.sorted()[count - 1]
+    return count == 0 ? -.infinity : value(at: count - 1, ofSorted: harm.values)
   }
 
   /// Blocks of at most about 128 columns, of whole runs, that end where groups end.
