@@ -2,9 +2,10 @@
 
 SmolLM2-135M-Instruct, calibrated with 32 windows of 512 tokens of DATA/wikitext2/calibration.txt (WikiText-2's validation text) and
 measured on 40 of its test text. Whatever is done is kept in a folder of its own in $PITH_CACHE, so a study goes on where it was stopped;
-its page shows what has been measured so far, and keeps the rows that were measured elsewhere. As many rows are measured at once as there are cores, each with one thread: sizes,
-qualities and processor seconds do not depend on what else runs. Speeds do: they are measured one by one at the end, beside
-those of float16. Close other programs then.
+its page shows what has been measured so far, and keeps the figures that were measured elsewhere: `--missing` measures only what it lacks.
+As many rows are measured at once as there are cores, each with one thread: sizes, qualities and processor seconds do not depend on what
+else runs. Speeds do: they are measured one by one at the end, beside those of float16. Close other programs then. Where only a speed is
+missing, the file that it is measured with is made from one window of calibration: its codes are worse, and lie as those of the row.
 """
 
 import argparse
@@ -20,6 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from demo import fetch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- tables: written by the study -->", "<!-- end of tables -->"
+ORIGINAL = "as it came (GGUF, Q4_1)"
+# The cells of a line, and where three of them stand.
+CELLS, PLACES = 10, {"quality": 3, "seconds": 6, "speed": 9}
+# Methods that take their time to find codes.
+ITERATIVE = {"vq", "pq", "opq", "aq", "lsq"}
 
 
 def step(method, **options):
@@ -65,29 +72,44 @@ class Study:
             "--keep-reference", self.cache / "reference.safetensors", "--json", *arguments)[0]
 
     def original(self):
+        """Measures the original's quality, which leaves the reference that others are measured against."""
         path = self.path("original", "")
         if not path.exists():
             say("the original")
             path.write_text(json.dumps(self.quality(self.model)))
-        return json.loads(path.read_text())
 
-    def row(self, section, name, steps):
-        """Compresses and measures the quality; the output is kept until its speed is measured."""
+    def original_cells(self):
+        """The cells of the original's line, in a list; without it where nothing is known."""
+        path = self.path("original", "")
+        own = cells(ORIGINAL, json.loads(path.read_text())) if path.exists() else self.known().get(("", ORIGINAL))
+        return [own] if own else []
+
+    def lacks(self, section, name):
+        """What the page does not show of a row: its quality, the seconds of its compression, its speed."""
+        cells = self.known().get((section, name), [""] * CELLS)
+        return {what for what, cell in PLACES.items() if not cells[cell]}
+
+    def row(self, section, name, steps, wanted):
+        """Compresses, and measures the quality if that is wanted; the output is kept until its speed is measured."""
         path = self.path(section, name)
-        if path.exists():
+        if path.exists() or not wanted:
             return
-        say(f"{section}: {name}")
+        say(f"{section}: {name}: {', '.join(sorted(wanted))}")
+        quick = wanted == {"speed"}
         recipe = path.with_suffix(".yaml")
         if isinstance(steps[0], dict):
             # YAML contains JSON.
+            steps = [{**step, "iterations": 1} if quick and step["method"] in ITERATIVE else step for step in steps]
             recipe.write_text(json.dumps({"steps": steps}))
             steps = ["--recipe", recipe]
         output = path.with_suffix("")
         card, seconds = self.run(
-            "compress", self.model, "-o", output, *steps, "--calibration", self.calibration, "--calibration-tokens", 32 * 512,
-            "--threads", 1, "--skip-measuring", "--force", "--json")
-        row = {"seconds": seconds, "peak_memory_bytes": card["peak_memory_bytes"], "notes": card["matrices_with_notes"]}
-        path.write_text(json.dumps({**self.quality(output, "--threads", 1), **row}))
+            "compress", self.model, "-o", output, *steps, "--calibration", self.calibration, "--calibration-tokens",
+            512 if quick else 32 * 512, "--threads", 1, "--skip-measuring", "--force", "--json")
+        row = {} if quick else {"seconds": seconds, "peak_memory_bytes": card["peak_memory_bytes"], "notes": card["matrices_with_notes"]}
+        if "quality" in wanted:
+            row.update(self.quality(output, "--threads", 1))
+        path.write_text(json.dumps(row))
 
     def speeds(self):
         """Measures the speed of what has none yet, as multiples of that of float16, and lets go of the outputs."""
@@ -106,30 +128,45 @@ class Study:
             path.write_text(json.dumps({**json.loads(path.read_text()), **ratios, "float16": plain}))
             shutil.rmtree(model)
 
-    def results(self, page):
-        """The lines of each section: of what was measured here, else those of the page."""
-        known, title = {}, ""
-        for text in page.splitlines():
+    def known(self):
+        """{(section, name): the cells of its line} of the page."""
+        lines, title = {}, ""
+        for text in self.page.read_text().splitlines():
             if text.startswith("## "):
                 title = text[3:]
+            elif text == BEGIN:
+                title = ""
             elif text.startswith("| "):
-                known[title, text.split(" | ")[0][2:]] = text
+                cells = [cell.strip() for cell in text.strip("|").split("|")]
+                lines[title, cells[0]] = cells
+        return lines
+
+    def results(self):
+        """The lines of each section: what was measured here, else what the page says."""
+        known = self.known()
         for section, rows in self.sections:
-            lines = [line(name, json.loads(self.path(section, name).read_text())) if self.path(section, name).exists()
-                     else known.get((section, name)) for name, _ in rows]
-            if any(lines):
-                yield section, [line for line in lines if line]
+            lines = []
+            for name, _ in rows:
+                path, old = self.path(section, name), known.get((section, name), [""] * CELLS)
+                new = cells(name, json.loads(path.read_text())) if path.exists() else old
+                if any(new[1:]) or any(old[1:]):
+                    lines.append(line([mine or other for mine, other in zip(new, old)]))
+            if lines:
+                yield section, lines
 
 
-def line(name, row):
+def cells(name, row):
     def number(key, digits, factor=1.0):
         return f"{row[key] * factor:.{digits}f}" if key in row and row[key] is not None else ""
-    cells = [
+    return [
         name, number("bits_per_weight", 3), number("size_bytes", 1, 1e-6), number("perplexity", 2),
         number("kl_divergence", 4), number("top1_agreement", 1, 100), number("seconds", 0),
         number("peak_memory_bytes", 0, 1e-6) if "notes" in row else "",
         number("prefill_tokens_per_second", 2) if "float16" in row else "",
         number("decode_tokens_per_second", 2) if "float16" in row else ""]
+
+
+def line(cells):
     return "| " + " | ".join(cells) + " |"
 
 
@@ -138,14 +175,12 @@ HEADER = ("| method | bits per weight | MB | perplexity | KL | top-1 % | CPU sec
 
 
 def write(study):
-    page = study.page.read_text()
-    begin, end = "<!-- tables: written by the study -->\n", "<!-- end of tables -->\n"
-    parts = [HEADER, line("as it came (GGUF, Q4_1)", study.original())]
-    text = "\n".join(parts) + "\n"
-    for section, lines in study.results(page):
+    text = HEADER + "\n" + "".join(line(cells) + "\n" for cells in study.original_cells())
+    for section, lines in study.results():
         text += f"\n## {section}\n\n{HEADER}\n" + "\n".join(lines) + "\n"
-    before, rest = page.split(begin)
-    study.page.write_text(before + begin + "\n" + text + "\n" + end + rest.split(end)[1])
+    before, rest = study.page.read_text().split(BEGIN + "\n")
+    after = rest.split(END + "\n")[1]
+    study.page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}\n{after}")
 
 
 def main(name, page, sections, description, finish=lambda study: None):
@@ -154,15 +189,20 @@ def main(name, page, sections, description, finish=lambda study: None):
     parser.add_argument("--pith", default=ROOT / ".build/release/pith")
     parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder with wikitext2/calibration.txt and test.txt")
     parser.add_argument("--only", action="append", help="measure only rows whose section and name contain this (may be repeated)")
+    parser.add_argument("--missing", action="store_true", help="measure only what the page does not show yet")
     parser.add_argument("--no-speeds", action="store_true", help="measure speeds another time, when nothing else runs")
     arguments = parser.parse_args()
     study = Study(name, page, sections, arguments.pith, arguments.data)
-    study.original()
+    rows = [(section, row, steps, study.lacks(section, row) if arguments.missing else set(PLACES))
+            for section, rows in sections for row, steps in rows
+            if any(part in f"{section}: {row}" for part in arguments.only or [""])]
+    if any("quality" in wanted for *_, wanted in rows):
+        study.original()
     writing, failed = threading.Lock(), []
 
-    def measure(section, row, steps):
+    def measure(section, row, steps, wanted):
         try:
-            study.row(section, row, steps)
+            study.row(section, row, steps, wanted)
         except subprocess.CalledProcessError as error:
             say(f"{section}: {row} failed: {error}")
             failed.append(row)
@@ -170,10 +210,8 @@ def main(name, page, sections, description, finish=lambda study: None):
             write(study)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for section, rows in sections:
-            for row, steps in rows:
-                if any(part in f"{section}: {row}" for part in arguments.only or [""]):
-                    pool.submit(measure, section, row, steps)
+        for row in rows:
+            pool.submit(measure, *row)
     if not arguments.no_speeds:
         study.speeds()
     write(study)

@@ -17,7 +17,7 @@ import PithWeights
 /// written as soon as it is done, so a run can be resumed.
 public struct Compression: Sendable {
   /// The memory that calibration rows may take by default, in bytes.
-  public static let defaultMemory = 300_000_000
+  public static let defaultMemory = 250_000_000
 
   let recipe: Recipe
   let calibration: Calibration?
