@@ -20,7 +20,7 @@ let package = Package(
     .library(name: "Pith", targets: ["Pith"]),
     .library(
       name: "PithCompressionKit",
-      targets: ["PithCompression", "PithQuantization", "PithSparsity", "PithTraining"]),
+      targets: ["PithCompression", "PithQuantization", "PithSparsity", "PithFactorization", "PithTraining"]),
     .executable(name: "pith", targets: ["PithTool"]),
   ],
   dependencies: [
@@ -48,6 +48,7 @@ let package = Package(
     library(
       "PithQuantization", ["PithWeights", "PithTensors", "PithLinearAlgebra", "CPithKernels"]),
     library("PithSparsity", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
+    library("PithFactorization", ["PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
     library(
       "PithTraining",
       [
@@ -65,8 +66,8 @@ let package = Package(
     library(
       "PithCompression",
       [
-        "PithQuantization", "PithSparsity", "PithCheckpoints", "PithEvaluation", "PithGeneration",
-        "PithModels",
+        "PithQuantization", "PithSparsity", "PithFactorization", "PithCheckpoints", "PithEvaluation",
+        "PithGeneration", "PithModels",
         "PithTokenizers", "PithWeights", "PithTensors", "PithJSON",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
       ]),
@@ -76,7 +77,8 @@ let package = Package(
     .executableTarget(
       name: "PithTool",
       dependencies: [
-        "Pith", "PithCompression", "PithEvaluation", "PithQuantization", "PithSparsity", "PithTraining",
+        "Pith", "PithCompression", "PithEvaluation", "PithQuantization", "PithSparsity",
+        "PithFactorization", "PithTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["README.md"], swiftSettings: swift),
@@ -94,6 +96,9 @@ let package = Package(
     tests(
       "PithSparsityTests",
       ["PithSparsity", "PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
+    tests(
+      "PithFactorizationTests",
+      ["PithFactorization", "PithQuantization", "PithWeights", "PithTensors", "PithLinearAlgebra"]),
     tests(
       "PithTrainingTests",
       [

@@ -49,6 +49,9 @@ public struct CompressionMethod: Sendable {
   /// Whether the method looks at what calibration saw.
   public let calibration: Calibration
 
+  /// Whether a row of the result depends on that row of the weight alone in what it takes: so the size of a few rows tells that of all.
+  package let isMadeOfRows: Bool
+
   private let function: Function
 
   /// What the method's options must fulfil together; the general rules have been checked.
@@ -58,6 +61,7 @@ public struct CompressionMethod: Sendable {
     name: String, summary: String, paper: String, bits: ClosedRange<Int>,
     options: Set<MethodOptions.Name>, defaults: MethodOptions,
     losses: Set<QuantizationLoss> = Set(QuantizationLoss.allCases), calibration: Calibration = .none,
+    isMadeOfRows: Bool = true,
     function: @escaping Function,
     rule: @escaping @Sendable (MethodOptions) throws(MethodError) -> Void = { _ in }
   ) {
@@ -69,6 +73,7 @@ public struct CompressionMethod: Sendable {
     self.defaults = defaults
     self.losses = losses
     self.calibration = calibration
+    self.isMadeOfRows = isMadeOfRows
     self.function = function
     self.rule = rule
   }
@@ -123,6 +128,7 @@ public struct CompressionMethod: Sendable {
       }
       if options.symmetric { throw .unusedOption(.symmetric, method: options.grid.rawValue) }
     }
+    if let rank = options.rank, rank < 1 { throw .range(.rank, rank, allowed: 1...Int(Int32.max)) }
     let ranges: [(MethodOptions.Name, Int, ClosedRange<Int>)] = [
       (.dimension, options.dimension, VectorCodebook.Layout.dimensions),
       (.codebooks, options.codebooks, VectorCodebook.Layout.codebookCounts),

@@ -2,8 +2,8 @@ import PithTensors
 import PithWeights
 
 /// Half precision: each weight becomes the nearest float16 number.
-enum Float16 {
-  static func quantize(
+package enum Float16 {
+  package static func quantize(
     _ weight: Matrix, _ options: MethodOptions, _ pool: ThreadPool
   ) throws(MethodError) -> StoredMatrix {
     let halves = weight.values.map(Half.encode)

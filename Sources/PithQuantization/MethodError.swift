@@ -51,6 +51,9 @@ public enum MethodError: Error, Equatable {
   /// The method knows no patterns of columns.
   case patternless(method: String)
 
+  /// Factors of this rank would be no smaller than the weight.
+  case rank(Int, rows: Int, columns: Int, largest: Int)
+
   /// The zeros take more to say than they save.
   case largerThanDense(bytes: Int, dense: Int)
 
@@ -121,6 +124,9 @@ extension MethodError: CustomStringConvertible {
       "The scope of a model is for magnitudes and a share: choose magnitude with a sparsity such as 0.5, or another scope."
     case .patternless(let method):
       "\(method) chooses its zeros freely: give a share such as 0.5, or choose sparsegpt for a pattern."
+    case .rank(let rank, let rows, let columns, let largest):
+      "rank is \(rank), which would leave a weight of \(rows) × \(columns) no smaller: "
+        + (largest > 0 ? "choose 1 to \(largest)." : "leave it as it is.")
     case .largerThanDense(let bytes, let dense):
       "So few zeros would make the matrix larger, \(bytes) bytes instead of \(dense): choose a higher sparsity, or leave it dense."
     case .unusedOption(let option, let method):

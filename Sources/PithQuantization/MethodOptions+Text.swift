@@ -74,6 +74,7 @@ extension MethodOptions {
       block = shape
     case .scope: scope = try choice(PruningScope.self)
     case .dynamic: dynamic = try flag()
+    case .rank: rank = text == "none" ? nil : try whole()
     case .seed:
       guard let value = UInt64(text) else { throw fail("a whole number, 0 or more") }
       seed = value
@@ -106,6 +107,7 @@ extension MethodOptions {
     case .block: block?.text ?? "none"
     case .scope: scope.rawValue
     case .dynamic: "\(dynamic)"
+    case .rank: rank.map { "\($0)" } ?? "none"
     case .seed: "\(seed)"
     }
   }

@@ -111,6 +111,9 @@ public struct MethodOptions: Sendable, Equatable {
   /// SparseGPT: whether blocks of columns may lose different shares.
   public var dynamic: Bool
 
+  /// Factorization: the inner size of products; nil for that of half of the parameters.
+  public var rank: Int?
+
   /// Options with the given values.
   public init(
     bits: Int = 4, groupSize: Int? = nil, symmetric: Bool = false, rangeSearch: RangeSearch = .minMax,
@@ -120,7 +123,7 @@ public struct MethodOptions: Sendable, Equatable {
     threshold: Float? = nil, fixedOutliers: Bool = false, outlierShare: Float = 0.01, scaleBits: Int = 3,
     activations: Activations = .none, sparsity: Sparsity = .share(0.5), block: BlockShape? = nil,
     scope: PruningScope = .row,
-    dynamic: Bool = false
+    dynamic: Bool = false, rank: Int? = nil
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -146,6 +149,7 @@ public struct MethodOptions: Sendable, Equatable {
     self.block = block
     self.scope = scope
     self.dynamic = dynamic
+    self.rank = rank
   }
 
   /// An option's name, as the command line spells it.
@@ -198,6 +202,8 @@ public struct MethodOptions: Sendable, Equatable {
     case scope
     /// `dynamic`.
     case dynamic
+    /// `rank`.
+    case rank
   }
 
   /// Whether `self` and `other` agree in an option.

@@ -88,6 +88,42 @@ public struct Masked: Sendable {
       values: .float16(Bytes(copying: halves)))
   }
 
+  /// The weights of a matrix at some positions, rounded to float16.
+  ///
+  /// - Precondition: the positions are some of the matrix, and no magnitude is above float16's largest, 65504.
+  public init(_ matrix: Matrix, at positions: Positions) {
+    let (rows, columns, width) = (matrix.rows, matrix.columns, Self.maskBytes(matrix.columns))
+    let mask = positions.mask(rows: rows, columns: columns)!.array(of: UInt8.self)
+    var halves: [UInt16] = []
+    for row in 0..<rows {
+      for column in 0..<columns where mask[row * width + column / 8] >> (column % 8) & 1 == 1 {
+        halves.append(Half.encode(matrix[row, column]).littleEndian)
+      }
+    }
+    self.init(
+      rows: rows, columns: columns, positions: positions, values: .float16(Bytes(copying: halves)))
+  }
+
+  /// Where the stored weights stand in the whole matrix, row after row: row · columns + column.
+  public var places: [Int] {
+    let width = Self.maskBytes(columns)
+    return mask.withUnsafeBytes { mask in
+      (0..<rows).flatMap { row in
+        (0..<columns).filter { mask[row * width + $0 / 8] >> ($0 % 8) & 1 == 1 }.map { row * columns + $0 }
+      }
+    }
+  }
+
+  /// Other values at the same places, in the order of `places`, rounded to float16.
+  ///
+  /// - Precondition: no magnitude is above float16's largest, 65504.
+  public func keeping(_ values: [Float]) -> Masked {
+    precondition(values.count == count, "\(values.count) values for \(count) places")
+    let halves = values.map { Half.encode($0).littleEndian }
+    return Masked(
+      rows: rows, columns: columns, positions: positions, values: .float16(Bytes(copying: halves)))
+  }
+
   /// What is wrong with the tensors of a matrix, or nil: positions that are none of its, sizes that do not fit.
   public static func fault(rows: Int, columns: Int, positions: Positions, values: Values) -> String? {
     let width = maskBytes(columns)

@@ -22,6 +22,8 @@ extension StoredMatrix {
     case .transformed(let storage): return storage.multiply(x, on: pool)
     case .split(let storage): return storage.multiply(x, on: pool)
     case .sum(let storage): return storage.multiply(x, on: pool)
+    case .product(let storage): return storage.multiply(x, on: pool)
+    case .tensorTrain(let storage): return storage.multiply(x, on: pool)
     case .dense, .affine, .codebook, .vectors, .blocks, .masked: return multiplyLeaf(x, on: pool)
     }
   }
@@ -72,7 +74,7 @@ extension StoredMatrix {
     case .vectors(let storage): storage.layout.bits > 8 ? 1 : 2
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
     case .masked: 2
-    case .integer, .sparse, .transformed, .split, .sum: 1
+    case .integer, .sparse, .transformed, .split, .sum, .product, .tensorTrain: 1
     }
   }
 
@@ -86,7 +88,8 @@ extension StoredMatrix {
     case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
     case .masked(let storage): storage.multiply(x, y, on: pool)
-    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
+    case .integer, .sparse, .transformed, .split, .sum, .product, .tensorTrain:
+      preconditionFailure("these multiply whole batches")
     }
   }
 

@@ -12,7 +12,8 @@ extension StoredMatrix {
     case .blocks(let blocks):
       let data = blocks.data.selecting(rows: chosen, of: blocks.rows)
       return .blocks(Blocks(rows: chosen.count, columns: columns, format: blocks.format, data: data))
-    case .affine, .codebook, .vectors, .integer, .sparse, .masked, .transformed, .split, .sum:
+    case .affine, .codebook, .vectors, .integer, .sparse, .masked, .transformed, .split, .sum, .product,
+      .tensorTrain:
       preconditionFailure("rows are only reordered in formats of other tools")
     }
   }

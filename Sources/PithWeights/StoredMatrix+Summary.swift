@@ -27,6 +27,9 @@ extension StoredMatrix {
       }
     case .split(let storage): storage.parts.map { "\($0.columns)× \($0.summary)" }.joined(separator: " | ")
     case .sum(let storage): storage.terms.map(\.summary).joined(separator: " + ")
+    case .product(let storage): "rank \(storage.rank), \(storage.left.summary)"
+    case .tensorTrain(let storage):
+      "tensor train of ranks \(storage.shape.ranks.map { "\($0)" }.joined(separator: ", ")), \(storage.cores[0].format.rawValue)"
     }
   }
 }

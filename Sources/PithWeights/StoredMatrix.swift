@@ -42,6 +42,12 @@ public indirect enum StoredMatrix: Sendable {
   /// A sum of matrices.
   case sum(MatrixSum)
 
+  /// A product of two matrices.
+  case product(MatrixProduct)
+
+  /// A matrix whose entries are products of slices of cores.
+  case tensorTrain(TensorTrain)
+
   /// The number of outputs.
   public var rows: Int {
     switch self {
@@ -56,6 +62,8 @@ public indirect enum StoredMatrix: Sendable {
     case .transformed(let storage): storage.inner.rows
     case .split(let storage): storage.rows
     case .sum(let storage): storage.rows
+    case .product(let storage): storage.left.rows
+    case .tensorTrain(let storage): storage.rows
     }
   }
 
@@ -73,6 +81,8 @@ public indirect enum StoredMatrix: Sendable {
     case .transformed(let storage): storage.inner.columns
     case .split(let storage): storage.columns
     case .sum(let storage): storage.columns
+    case .product(let storage): storage.right.columns
+    case .tensorTrain(let storage): storage.columns
     }
   }
 
@@ -90,6 +100,8 @@ public indirect enum StoredMatrix: Sendable {
     case .transformed(let storage): storage.tensors
     case .split(let storage): storage.tensors
     case .sum(let storage): storage.tensors
+    case .product(let storage): storage.tensors
+    case .tensorTrain(let storage): storage.tensors
     }
   }
 
@@ -119,12 +131,15 @@ public indirect enum StoredMatrix: Sendable {
     case .transformed(let storage): storage.decode(row: row, into: target)
     case .split(let storage): storage.decode(row: row, into: target)
     case .sum(let storage): storage.decode(row: row, into: target)
+    case .product(let storage): storage.decode(row: row, into: target)
+    case .tensorTrain(let storage): storage.decode(row: row, into: target)
     }
   }
 
   /// The chosen rows in float32, one after the other: an embedding look-up.
   public func decoded(rows chosen: [Int]) -> Matrix {
-    Matrix(rows: chosen.count, columns: columns) { target in
+    if case .product(let storage) = self { return storage.decoded(rows: chosen, on: nil) }
+    return Matrix(rows: chosen.count, columns: columns) { target in
       guard let start = target.baseAddress else { return }
       for (position, row) in chosen.enumerated() { decode(row: row, into: start + position * columns) }
     }
@@ -133,11 +148,16 @@ public indirect enum StoredMatrix: Sendable {
   /// The whole matrix in float32, decoded on some threads or on the caller's alone.
   public func decoded(on pool: ThreadPool? = nil) -> Matrix {
     guard let pool else { return decoded(rows: Array(0..<rows)) }
+    if case .product(let storage) = self { return storage.decoded(rows: Array(0..<rows), on: pool) }
     return Matrix(rows: rows, columns: columns) { target in
       guard let start = target.baseAddress else { return }
       nonisolated(unsafe) let first = start
       pool.forEach(count: rows, grain: 16) { range in
-        for row in range { decode(row: row, into: first + row * columns) }
+        if case .tensorTrain(let storage) = self {
+          storage.decode(rows: range, into: first + range.lowerBound * columns)
+        } else {
+          for row in range { decode(row: row, into: first + row * columns) }
+        }
       }
     }
   }

@@ -124,6 +124,14 @@ struct PackedStorageTests {
           ))
       }
     }
+    let left = Dense(rows: rows, columns: 4, format: .float16, values: halves(rows * 4))
+    let right = Dense(rows: 4, columns: columns, format: .float32, values: floats(4 * columns))
+    matrices.append(("lowrank", .product(MatrixProduct(.dense(left), .dense(right)))))
+    let shape = TensorTrain.Shape(rows: 5, outputs: [2, 3], inputs: [4, 2], ranks: [3])
+    let cores = shape.cores.map {
+      Dense(rows: $0.rows, columns: $0.columns, format: .float16, values: halves($0.rows * $0.columns))
+    }
+    matrices.append(("train", .tensorTrain(TensorTrain(shape, cores: cores))))
     for format in Blocks.Format.allCases {
       let data = Bytes(copying: [UInt8](repeating: 0x11, count: rows * format.bytes))
       matrices.append(

@@ -141,7 +141,8 @@ extension StoredMatrix {
     case .vectors(let storage): storage.multiply(x, y, on: pool)
     case .blocks(let storage): storage.multiply(x, y, on: pool)
     case .masked(let storage): storage.multiply(x, y, on: pool)
-    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("these multiply whole batches")
+    case .integer, .sparse, .transformed, .split, .sum, .product, .tensorTrain:
+      preconditionFailure("these multiply whole batches")
     }
   }
 
@@ -177,7 +178,8 @@ extension StoredMatrix {
         Masked(
           rows: m.rows, columns: m.columns, positions: .bitmask(try memory.bytes(m.mask)),
           values: try m.values.guarded(by: memory)))
-    case .integer, .sparse, .transformed, .split, .sum: preconditionFailure("no sample of these")
+    case .integer, .sparse, .transformed, .split, .sum, .product, .tensorTrain:
+      preconditionFailure("no sample of these")
     }
   }
 }

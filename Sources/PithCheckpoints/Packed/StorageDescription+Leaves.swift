@@ -44,6 +44,41 @@ extension StorageDescription {
       threshold: try fields.number(optional: "threshold"))
   }
 
+  /// Reads the format of plain values.
+  static func denseFormat(_ fields: Fields) throws(CheckpointError) -> Dense.Format {
+    let name = try fields.text("format")
+    guard let format = Dense.Format.allCases.first(where: { $0.rawValue == name }) else {
+      throw fields.bad(
+        "'format' must be one of \(Dense.Format.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return format
+  }
+
+  /// Reads the description of a tensor train.
+  static func tensorTrain(_ fields: Fields, rows: Int, columns: Int) throws(CheckpointError) -> Self {
+    func sizes(_ name: String, count: Int? = nil) throws(CheckpointError) -> [Int] {
+      let sizes = (fields.json[name]?.array.map { Array($0) } ?? []).compactMap(\.int)
+      guard sizes.count == count ?? min(max(sizes.count, 1), 8),
+        sizes.allSatisfy({ (1...65536).contains($0) })
+      else {
+        throw fields.bad("'\(name)' of a tensor train must hold \(count.map(String.init) ?? "1 to 8") sizes")
+      }
+      return sizes
+    }
+    let outputs = try sizes("outputs")
+    let inputs = try sizes("inputs", count: outputs.count)
+    let ranks = try sizes("ranks", count: outputs.count - 1)
+    func product(_ sizes: [Int]) -> Int {
+      sizes.reduce(1) { $0 > Fields.largest ? $0 : $0 * $1 }
+    }
+    guard rows <= product(outputs), columns == product(inputs) else {
+      throw fields.bad("the sizes of a tensor train are not those of \(rows) rows of \(columns) columns")
+    }
+    return .tensorTrain(
+      TensorTrain.Shape(rows: rows, outputs: outputs, inputs: inputs, ranks: ranks),
+      format: try denseFormat(fields))
+  }
+
   /// Reads the description of a sparse matrix.
   static func sparse(_ fields: Fields, rows: Int, columns: Int) throws(CheckpointError) -> Self {
     guard columns <= Sparse.largestColumns else {

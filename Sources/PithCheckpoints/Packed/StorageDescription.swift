@@ -21,6 +21,8 @@ indirect enum StorageDescription: Equatable, Sendable {
   case blockRotated(StorageDescription, size: Int)
   case split([StorageDescription])
   case sum([StorageDescription])
+  case product(StorageDescription, StorageDescription)
+  case tensorTrain(TensorTrain.Shape, format: Dense.Format)
 
   /// The bits of an affine matrix's scales that are codes, and the groups that share a step and a minimum.
   struct QuantizedScales: Equatable {
@@ -93,6 +95,10 @@ indirect enum StorageDescription: Equatable, Sendable {
       }
     case .split(let storage): self = .split(storage.parts.map(StorageDescription.init))
     case .sum(let storage): self = .sum(storage.terms.map(StorageDescription.init))
+    case .product(let storage):
+      self = .product(StorageDescription(storage.left), StorageDescription(storage.right))
+    case .tensorTrain(let storage):
+      self = .tensorTrain(storage.shape, format: storage.cores[0].format)
     case .sparse(let storage):
       self = .sparse(rows: storage.rows, columns: storage.columns, count: storage.values.count / 2)
     case .masked(let storage):
@@ -176,6 +182,8 @@ indirect enum StorageDescription: Equatable, Sendable {
       inner.rows
     case .split(let parts), .sum(let parts):
       parts.allSatisfy { $0.rows == parts[0].rows } ? parts[0].rows : nil
+    case .product(let left, let right): left.columns == right.rows ? left.rows : nil
+    case .tensorTrain(let shape, _): shape.rows
     }
   }
 
@@ -191,6 +199,8 @@ indirect enum StorageDescription: Equatable, Sendable {
     case .split(let parts):
       parts.reduce(0) { sum, part in sum.flatMap { sum in part.columns.map { sum + $0 } } }
     case .sum(let terms): terms.allSatisfy { $0.columns == terms[0].columns } ? terms[0].columns : nil
+    case .product(_, let right): right.columns
+    case .tensorTrain(let shape, _): shape.columns
     }
   }
 
@@ -198,10 +208,11 @@ indirect enum StorageDescription: Equatable, Sendable {
     guard depth < Self.largestDepth else {
       throw fields.bad("storages lie more than \(Self.largestDepth) deep in one another")
     }
-    func inner() throws(CheckpointError) -> StorageDescription {
-      guard let inner = try fields.object("inner") else { throw fields.bad("'inner' is missing") }
-      return try StorageDescription(inner, depth: depth + 1)
+    func part(_ name: String) throws(CheckpointError) -> StorageDescription {
+      guard let part = try fields.object(name) else { throw fields.bad("'\(name)' is missing") }
+      return try StorageDescription(part, depth: depth + 1)
     }
+    func inner() throws(CheckpointError) -> StorageDescription { try part("inner") }
     func list(_ name: String) throws(CheckpointError) -> [StorageDescription] {
       guard let array = fields.json[name]?.array, array.count > 0, array.count <= 16 else {
         throw fields.bad("'\(name)' must hold from 1 to 16 storages")
@@ -233,6 +244,7 @@ indirect enum StorageDescription: Equatable, Sendable {
       self = .blockRotated(matrix, size: size)
     case "split": self = .split(try list("parts"))
     case "sum": self = .sum(try list("terms"))
+    case "product": self = .product(try part("left"), try part("right"))
     default: self = try Self.leaf(fields)
     }
     guard rows != nil, let columns, columns <= Fields.largest else {
@@ -243,13 +255,8 @@ indirect enum StorageDescription: Equatable, Sendable {
   private static func leaf(_ fields: Fields) throws(CheckpointError) -> StorageDescription {
     let (rows, columns) = (try fields.size("rows"), try fields.size("columns"))
     switch try fields.text("storage") {
-    case "dense":
-      let name = try fields.text("format")
-      guard let format = Dense.Format.allCases.first(where: { $0.rawValue == name }) else {
-        throw fields.bad(
-          "'format' must be one of \(Dense.Format.allCases.map(\.rawValue).joined(separator: ", "))")
-      }
-      return .dense(rows: rows, columns: columns, format: format)
+    case "dense": return .dense(rows: rows, columns: columns, format: try denseFormat(fields))
+    case "tensor_train": return try tensorTrain(fields, rows: rows, columns: columns)
     case "affine": return try affine(fields, rows: rows, columns: columns)
     case "integer": return try integer(fields, rows: rows, columns: columns)
     case "sparse": return try sparse(fields, rows: rows, columns: columns)
@@ -351,6 +358,13 @@ indirect enum StorageDescription: Equatable, Sendable {
       ["storage": "block_rotated", "size": .int(size), "inner": inner.json]
     case .split(let parts): ["storage": "split", "parts": .array(parts.map(\.json))]
     case .sum(let terms): ["storage": "sum", "terms": .array(terms.map(\.json))]
+    case .product(let left, let right): ["storage": "product", "left": left.json, "right": right.json]
+    case .tensorTrain(let shape, let format):
+      [
+        "storage": "tensor_train", "rows": .int(shape.rows), "columns": .int(shape.columns),
+        "outputs": .array(shape.outputs.map { .int($0) }), "inputs": .array(shape.inputs.map { .int($0) }),
+        "ranks": .array(shape.ranks.map { .int($0) }), "format": .string(format.rawValue),
+      ]
     }
   }
 }

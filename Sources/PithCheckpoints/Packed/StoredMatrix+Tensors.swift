@@ -32,17 +32,29 @@ extension StoredMatrix {
     func part(_ name: String, _ description: StorageDescription) throws(StorageFault) -> StoredMatrix {
       try StoredMatrix(description) { tensor("\(name).\($0)") }
     }
-    switch description {
-    case .dense(let rows, let columns, let format):
+    func dense(
+      _ role: String, _ rows: Int, _ columns: Int, _ format: Dense.Format
+    ) throws(StorageFault) -> Dense {
       let type: NamedTensor.ElementType =
         switch format {
         case .float32: .float32
         case .float16: .float16
         case .bfloat16: .bfloat16
         }
-      self = .dense(
-        Dense(
-          rows: rows, columns: columns, format: format, values: try bytes("weight", type, [rows, columns])))
+      return Dense(
+        rows: rows, columns: columns, format: format, values: try bytes(role, type, [rows, columns]))
+    }
+    switch description {
+    case .dense(let rows, let columns, let format):
+      self = .dense(try dense("weight", rows, columns, format))
+    case .product(let left, let right):
+      self = .product(MatrixProduct(try part("left", left), try part("right", right)))
+    case .tensorTrain(let shape, let format):
+      var cores: [Dense] = []
+      for (index, core) in shape.cores.enumerated() {
+        cores.append(try dense("core\(index).weight", core.rows, core.columns, format))
+      }
+      self = .tensorTrain(TensorTrain(shape, cores: cores))
     case .integer(let rows, let columns, let bits, let activations, let float32Scales, let threshold):
       self = .integer(
         try IntegerProduct(

@@ -115,7 +115,7 @@ struct GroupCompressor {
     _ weight: Matrix, _ method: CompressionMethod, _ options: MethodOptions,
     _ statistics: InputStatistics
   ) -> Double? {
-    if method.options.contains(.dimension) || method.options.contains(.sparsity) { return nil }
+    if !method.options.isDisjoint(with: [.dimension, .sparsity, .rank]) { return nil }
     let method = CompressionMethod.named("rtn")!
     let plain = MethodOptions(
       bits: options.bits, groupSize: options.groupSize, symmetric: options.symmetric)

@@ -1,3 +1,4 @@
+import PithFactorization
 import PithModels
 import PithQuantization
 import PithSparsity
@@ -100,8 +101,7 @@ extension Recipe.Step {
 extension Recipe.Method {
   /// The method called `name`, or nil.
   public static func named(_ name: String) -> Recipe.Method? {
-    (CompressionMethod.quantization + CompressionMethod.sparsity).first { $0.name == name }.map(
-      Recipe.Method.quantizer) ?? InputTransformMethod.named(name).map(Recipe.Method.transform)
+    all.first { $0.name == name }
   }
 
   /// The name.
@@ -147,7 +147,8 @@ extension Recipe.Method {
   /// All methods, those that prepare first.
   public static var all: [Recipe.Method] {
     InputTransformMethod.all.map(Recipe.Method.transform)
-      + (CompressionMethod.quantization + CompressionMethod.sparsity).map(Recipe.Method.quantizer)
+      + (CompressionMethod.quantization + CompressionMethod.sparsity + CompressionMethod.factorization).map(
+        Recipe.Method.quantizer)
   }
 }
 

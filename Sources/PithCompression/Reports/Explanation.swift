@@ -55,7 +55,9 @@ public struct Explanation: Sendable {
         lines.append(Line(entry: entry, storage: map.weight.summary, bytes: entry.bytes, seconds: 0))
         continue
       }
-      let key = "\(entry.summary) \(entry.columns)"
+      let isMadeOfRows =
+        if case .quantizer(let method)? = entry.quantizer?.method { method.isMadeOfRows } else { true }
+      let key = "\(entry.summary) \(entry.columns)" + (isMadeOfRows ? "" : " \(entry.rows)")
       let trial = try trials[key] ?? Trial(entry, on: pool)
       trials[key] = trial
       lines.append(
@@ -127,6 +129,13 @@ public struct Explanation: Sendable {
         let start = clock.now
         let matrix = try entry.quantized(weight, statistics, on: pool)
         return (matrix, (clock.now - start) / .seconds(1))
+      }
+      if case .quantizer(let method)? = entry.quantizer?.method, !method.isMadeOfRows {
+        let whole = try run(entry.rows)
+        storage = whole.0.summary
+        more = (entry.rows, whole.0.byteCount, whole.1)
+        few = (0, 0, 0)
+        return
       }
       // A row of OBQ or OBC takes as long as many of others; each thread has one at a time.
       let trial = ["obq", "obc"].contains(entry.quantizer?.method.name) ? pool.threads : 32

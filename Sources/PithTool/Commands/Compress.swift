@@ -3,6 +3,7 @@ import Foundation
 import Pith
 import PithCompression
 import PithEvaluation
+import PithFactorization
 import PithJSON
 import PithQuantization
 import PithSparsity
@@ -21,6 +22,10 @@ struct Compress: ParsableCommand {
       Methods that prune, by --sparsity, and store what stays behind a mask:
 
       \(CompressionMethod.sparsity.map(Compress.line).joined(separator: "\n"))
+
+      Methods that write a weight as a product, by --rank; pith distill trains the factors:
+
+      \(CompressionMethod.factorization.map(Compress.line).joined(separator: "\n"))
 
       Methods that prepare inputs; alone, the quantizer in parentheses follows:
 
@@ -69,7 +74,7 @@ struct Compress: ParsableCommand {
   var embeddingBits: Int?
 
   @Option(help: "Memory for calibration rows, such as 500MB; the rest lies in a file beside the output.")
-  var memory: String = "300MB"
+  var memory: String = "250MB"
 
   @Flag(help: "Say what would happen to each matrix, how large the result would be, and stop.")
   var explain = false

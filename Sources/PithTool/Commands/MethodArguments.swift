@@ -47,6 +47,9 @@ struct MethodArguments: ParsableArguments {
   @Flag(help: "sparsegpt: blocks of columns may lose different shares.")
   var dynamic = false
 
+  @Option(help: "svd, tensor-train: the inner size of products (default: that of half of the parameters).")
+  var rank: String?
+
   @Option(help: "gptq, sparsegpt: the share of the mean diagonal of H that is added to it (default: 0.01).")
   var damping: String?
 
@@ -97,7 +100,7 @@ struct MethodArguments: ParsableArguments {
       (.dimension, dimension), (.codebooks, codebooks), (.iterations, iterations), (.threshold, threshold),
       (.outlierShare, outlierShare), (.scaleBits, scaleBits), (.activations, activations),
       (.sparsity, sparsity), (.block, block), (.scope, scope), (.dynamic, dynamic ? "true" : nil),
-      (.fixedOutliers, fixedOutliers ? "true" : nil),
+      (.fixedOutliers, fixedOutliers ? "true" : nil), (.rank, rank),
     ]
     return texts.compactMap { name, text in text.map { (name, $0) } }
   }
