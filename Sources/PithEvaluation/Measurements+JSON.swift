@@ -14,12 +14,18 @@ extension JSONValue {
   public mutating func add(_ speed: GenerationSpeed) {
     self["prefill_tokens_per_second"] = .double(speed.prefillTokensPerSecond)
     self["decode_tokens_per_second"] = .double(speed.decodeTokensPerSecond)
-    self["latency_ms"] = [
-      "p50": .double(speed.latency.milliseconds(percentile: 50)),
-      "p90": .double(speed.latency.milliseconds(percentile: 90)),
-      "p99": .double(speed.latency.milliseconds(percentile: 99)),
-      "max": .double(speed.latency.maxMilliseconds),
-    ]
+    self["latency_ms"] = speed.latency.json
+  }
+
+  /// Adds how fast texts are read, for each size of batch.
+  public mutating func add(_ speeds: [EncodingSpeed]) {
+    self["batches"] = .array(
+      speeds.map {
+        [
+          "texts": .int($0.batch), "texts_per_second": .double($0.textsPerSecond),
+          "latency_ms": $0.latency.json,
+        ]
+      })
   }
 
   /// Adds how well it predicts.
@@ -29,5 +35,14 @@ extension JSONValue {
     if let agreement = quality.top1Agreement { self["top1_agreement"] = .double(agreement) }
     self["windows"] = .int(quality.windows)
     self["tokens"] = .int(quality.tokens)
+  }
+}
+
+extension Latency {
+  fileprivate var json: JSONValue {
+    [
+      "p50": .double(milliseconds(percentile: 50)), "p90": .double(milliseconds(percentile: 90)),
+      "p99": .double(milliseconds(percentile: 99)), "max": .double(maxMilliseconds),
+    ]
   }
 }

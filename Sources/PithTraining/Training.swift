@@ -64,6 +64,7 @@ public struct Training {
       total += loss(part, &run, 1 / Float(parts.count)) / Double(parts.count)
       run.runBack()
     }
+    parameters.carryBack(on: pool)
     let norm = parameters.gradientNorm(on: pool)
     guard total.isFinite, norm.isFinite else {
       let broken = parameters.list.first { !$0.gradient.values.allSatisfy(\.isFinite) }?.name

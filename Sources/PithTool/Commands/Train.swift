@@ -18,7 +18,8 @@ struct Train: ParsableCommand {
         steps: 3000            # or time: 10m
         learning-rate: 1e-3
 
-      An encoder learns classes from lines of a text, a tab and a class, below a header:
+      An encoder learns classes from lines of a text (or two) and a class, with tabs between them, below a header; a new one \
+      from images: lines of pixels and a class with commas between them:
 
         model: minilm
         labels: train.tsv
@@ -60,6 +61,10 @@ struct Distill: ParsableCommand {
         hidden: 1                               # encoders: how much states that point elsewhere cost, layer by layer
         labels: train.tsv                       # or text
         held-out: dev.tsv
+
+      Several teachers, teacher: [a, b, c], teach the mean of their probabilities; teacher-dropout: 0.1 that over \
+      a teacher's dropout masks. Processes with members: {folder: shared, member: 0, of: 2} teach each other through \
+      a folder. Students of other shapes come from 'pith compress': products (svd), tensor trains, masks.
 
         pith distill student.yaml -o student
       """)

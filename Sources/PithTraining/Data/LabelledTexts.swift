@@ -2,65 +2,140 @@ import PithModels
 import PithTensors
 import PithTokenizers
 
-/// Texts with a class each, as tokens.
+/// Texts, pairs of texts, or images with a class each, as tokens.
 struct LabelledTexts: Sendable {
-  /// Texts that go through a model together, and their classes.
+  /// One of them.
+  struct Example: Sendable {
+    let tokens: [Int32]
+    /// Of each token: 1 for those of a second text.
+    let segments: [Int32]
+    /// The class, from 0.
+    let label: Int32
+  }
+
+  /// Those that go through a model together, and their classes.
   struct Part: Sendable {
     let batch: Batch
     let targets: [Int32]
   }
 
-  /// The tokens of each text.
-  let tokens: [[Int32]]
-  /// The class of each, from 0.
-  let labels: [Int32]
+  let examples: [Example]
 
-  /// Reads lines of a text, a tab and the number of a class, below a header.
+  /// Reads lines of a text, a tab and the number of a class, or of two texts and a class, below a header.
   ///
   /// - Throws: `TrainingDataError` naming the first line that is not so.
   init(_ text: String, named path: String, _ tokenizer: Tokenizer, longest: Int) throws(TrainingDataError) {
-    var (tokens, labels): ([[Int32]], [Int32]) = ([], [])
-    let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
-    for (index, line) in lines.enumerated().dropFirst() where !line.isEmpty {
+    var examples: [Example] = []
+    var columns: Int?
+    for (number, line) in Self.lines(text).dropFirst() {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
-      guard fields.count == 2, let label = Int32(fields[1]), label >= 0 else {
+      guard [2, 3].contains(fields.count), columns ?? fields.count == fields.count,
+        let label = Int32(fields.last!), label >= 0
+      else {
         throw TrainingDataError(
-          "\(path), line \(index + 1): a text, a tab and the number of a class, from 0, are expected.")
+          "\(path), line \(number): a text, or two, and the number of a class, from 0, are expected, with tabs between them."
+        )
       }
-      let own = tokenizer.encode(String(fields[0]))
-      tokens.append(own.count <= longest ? own : own.prefix(longest - 1) + own.suffix(1))
-      labels.append(label)
+      columns = fields.count
+      let encoding =
+        fields.count == 2
+        ? tokenizer.encoding(of: String(fields[0])) : tokenizer.encode(String(fields[0]), String(fields[1]))
+      examples.append(
+        Example(
+          tokens: Self.cut(encoding.ids, to: longest), segments: Self.cut(encoding.typeIDs, to: longest),
+          label: label))
     }
-    guard !labels.isEmpty else {
+    guard !examples.isEmpty else {
       throw TrainingDataError(
         "\(path): it has no text below its header; give lines of a text, a tab and a class.")
     }
-    (self.tokens, self.labels) = (tokens, labels)
+    self.examples = examples
+  }
+
+  /// Reads images: lines of whole numbers with commas between them, the brightness of each pixel and last the class.
+  ///
+  /// A pixel is a token, one of as many as there are levels; the token before the first pixel is that of the class.
+  ///
+  /// - Throws: `TrainingDataError` naming the first line that is not so.
+  init(images text: String, named path: String) throws(TrainingDataError) {
+    var examples: [Example] = []
+    for (number, line) in Self.lines(text) {
+      let fields = line.split(separator: ",", omittingEmptySubsequences: false).map {
+        Int32($0.filter { $0 != " " })
+      }
+      let values = fields.compactMap { $0 }
+      let isWhole = values.count == fields.count && values.count > 1
+      guard isWhole, values.allSatisfy({ (0...65_535).contains($0) }),
+        examples.first.map({ $0.tokens.count == values.count }) ?? true
+      else {
+        throw TrainingDataError(
+          "\(path), line \(number): the numbers of the pixels and of the class are expected, as many as in the lines before, from 0, with commas between them."
+        )
+      }
+      examples.append(
+        Example(
+          tokens: [0] + values.dropLast().map { $0 + 1 },
+          segments: [Int32](repeating: 0, count: values.count),
+          label: values.last!))
+    }
+    guard !examples.isEmpty else { throw TrainingDataError("\(path): there is no image in it.") }
+    self.examples = examples
+  }
+
+  private init(_ examples: [Example]) { self.examples = examples }
+
+  /// Lines that are not empty, with their numbers from 1.
+  private static func lines(_ text: String) -> [(number: Int, line: Substring)] {
+    text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.enumerated()
+      .map { (number: $0 + 1, line: $1) }.filter { !$0.line.isEmpty }
+  }
+
+  /// As much as a model reads; the last token, which marks the end, stays.
+  private static func cut(_ tokens: [Int32], to longest: Int) -> [Int32] {
+    tokens.count <= longest ? tokens : tokens.prefix(longest - 1) + tokens.suffix(1)
+  }
+
+  /// The number of classes that are named.
+  var classes: Int { Int(examples.reduce(0) { max($0, $1.label) }) + 1 }
+
+  /// The number of tokens that are used.
+  var vocabulary: Int { Int(examples.reduce(0) { max($0, $1.tokens.max() ?? 0) }) + 1 }
+
+  /// One of some parts: every so many of the examples.
+  func share(_ part: Int, of count: Int) -> LabelledTexts {
+    LabelledTexts(stride(from: part, to: examples.count, by: count).map { examples[$0] })
+  }
+
+  /// What is learned from, and the last share, which is held out; nil if either were empty.
+  func split(heldOut share: Double) -> (learned: LabelledTexts, heldOut: LabelledTexts)? {
+    let cut = examples.count - Int((Double(examples.count) * share).rounded())
+    guard cut > 0, cut < examples.count else { return nil }
+    return (LabelledTexts(Array(examples[..<cut])), LabelledTexts(Array(examples[cut...])))
   }
 
   /// Whether all classes are there.
   ///
   /// - Throws: `TrainingDataError` naming one that is not.
   func check(_ classes: Int, named path: String) throws(TrainingDataError) {
-    if let label = labels.first(where: { Int($0) >= classes }) {
+    if let label = examples.first(where: { Int($0.label) >= classes })?.label {
       throw TrainingDataError(
         "\(path): class \(label) is out of range, since the model has \(classes) classes, from 0.")
     }
   }
 
-  /// Texts of a step: each epoch has all once, in another order, those of like length together.
+  /// Examples of a step: each epoch has all once, in another order, those of like length together.
   func part(ofStep step: Int, texts: Int, seed: UInt64) -> Part {
-    let perEpoch = max(1, labels.count / texts)
+    let perEpoch = max(1, examples.count / texts)
     let (epoch, place) = (step / perEpoch, step % perEpoch)
     var generator = SeededGenerator(seed: seed &+ UInt64(epoch) &* 0xD6E8_FEB8_6659_FD93)
-    var order = Array(labels.indices)
+    var order = Array(examples.indices)
     order.shuffle(using: &generator)
     // Of some dozen parts' texts the shortest go together, then the next; the parts themselves go in any order.
     let pool = 32 * texts
     var parts: [[Int]] = []
     for start in stride(from: 0, to: perEpoch * texts, by: pool) {
       let some = order[start..<min(start + pool, min(order.count, perEpoch * texts))].sorted {
-        tokens[$0].count < tokens[$1].count
+        examples[$0].tokens.count < examples[$1].tokens.count
       }
       for first in stride(from: 0, to: some.count, by: texts) {
         parts.append(Array(some[first..<min(first + texts, some.count)]))
@@ -70,9 +145,9 @@ struct LabelledTexts: Sendable {
     return part(parts[place])
   }
 
-  /// All texts, those of like length together.
+  /// All examples, those of like length together.
   func allParts(texts: Int) -> [Part] {
-    let order = labels.indices.sorted { tokens[$0].count < tokens[$1].count }
+    let order = examples.indices.sorted { examples[$0].tokens.count < examples[$1].tokens.count }
     return stride(from: 0, to: order.count, by: texts).map {
       part(Array(order[$0..<min($0 + texts, order.count)]))
     }
@@ -80,9 +155,11 @@ struct LabelledTexts: Sendable {
 
   private func part(_ places: [Int]) -> Part {
     // A text without tokens cannot go through a model.
-    let some = places.filter { !tokens[$0].isEmpty }
+    let some = places.map { examples[$0] }.filter { !$0.tokens.isEmpty }
     return Part(
-      batch: Batch(some.enumerated().map { (sequence: $0, position: 0, tokens: tokens[$1]) }),
-      targets: some.map { labels[$0] })
+      batch: Batch(
+        some.enumerated().map { (sequence: $0, position: 0, tokens: $1.tokens) },
+        segments: some.flatMap(\.segments)),
+      targets: some.map(\.label))
   }
 }

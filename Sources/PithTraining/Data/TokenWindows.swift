@@ -27,6 +27,19 @@ public struct TokenWindows: Sendable {
     guard tokens.count > window, heldOut.count > window else { return nil }
   }
 
+  /// One of some parts of equal length of what is learned from; all is held out that was.
+  ///
+  /// - Returns: the whole where a part has no window.
+  func share(_ part: Int, of count: Int) -> TokenWindows {
+    let (start, end) = (tokens.count * part / count, tokens.count * (part + 1) / count)
+    guard end - start > window else { return self }
+    return TokenWindows(tokens: Array(tokens[start..<end]), heldOut: heldOut, window: window)
+  }
+
+  private init(tokens: [Int32], heldOut: [Int32], window: Int) {
+    (self.tokens, self.heldOut, self.window) = (tokens, heldOut, window)
+  }
+
   /// The windows of a step: each begins anywhere, and the same step draws the same ones again.
   public func part(ofStep step: Int, windows: Int, seed: UInt64) -> Part {
     var generator = SeededGenerator(seed: seed &+ UInt64(step) &* 0x9E6C_63D0_876A_9A47)

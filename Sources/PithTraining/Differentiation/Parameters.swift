@@ -6,6 +6,8 @@ import PithWeights
 public enum ParameterName: Hashable, Sendable {
   /// The matrix of a linear map, or a table.
   case weight(Place)
+  /// One of the matrices that the matrix of a linear map is made of: factors, cores, or what a mask keeps.
+  case factor(Place, Int)
   /// The bias of a linear map.
   case bias(Place)
   /// The scales of a norm.
@@ -18,6 +20,8 @@ extension ParameterName: CustomStringConvertible {
   /// Such as `the weight of query in layer 3`.
   public var description: String {
     switch self {
+    case .factor(let place, let index):
+      "factor \(index + 1) of the weight of \(place.role.rawValue)\(Self.layer(place.layer))"
     case .weight(let place): "the weight of \(place.role.rawValue)\(Self.layer(place.layer))"
     case .bias(let place): "the bias of \(place.role.rawValue)\(Self.layer(place.layer))"
     case .scale(let place): "the norm \(place.role.rawValue)\(Self.layer(place.layer))"
@@ -38,17 +42,32 @@ public struct Parameter: Sendable {
   public internal(set) var gradient: Matrix
 
   /// Whether weight decay pulls it towards 0: matrices alone.
-  public var decays: Bool { if case .weight = name { true } else { false } }
+  public var decays: Bool {
+    switch name {
+    case .weight, .factor: true
+    case .bias, .scale, .shift: false
+    }
+  }
 }
 
 /// The parameters of a model, in the order in which a batch meets them.
 ///
-/// Of a packed model they are what its weights decode to: training is in float32.
+/// Of a packed model they are what its weights decode to: training is in float32. Weights that are products, tensor trains, or stored behind
+/// a mask stay so: what they are made of is trained.
 public final class Parameters {
   /// All of them.
   public internal(set) var list: [Parameter]
 
   private let places: [ParameterName: Int]
+  private var composed: [ParameterName: Composed] = [:]
+
+  /// A weight that is made of parameters.
+  private struct Composed {
+    let composition: Composition
+    let factors: Range<Int>
+    var value: Matrix
+    var gradient: Matrix
+  }
 
   /// The parameters of a model's maps and norms.
   ///
@@ -64,8 +83,23 @@ public final class Parameters {
       list.append(
         Parameter(name: name, value: value, gradient: Matrix(rows: value.rows, columns: value.columns)))
     }
+    var composed: [ParameterName: Composed] = [:]
     for map in model.maps {
-      add(.weight(map.place), map.weight.decoded(on: pool))
+      let name = ParameterName.weight(map.place)
+      if trains(name), let (composition, factors) = Composition.of(map.weight) {
+        let first = list.count
+        for (index, factor) in factors.enumerated() {
+          let zeros = Matrix(rows: factor.rows, columns: factor.columns)
+          list.append(Parameter(name: .factor(map.place, index), value: factor, gradient: zeros))
+        }
+        let (rows, columns) = (map.weight.rows, map.weight.columns)
+        composed[name] = Composed(
+          composition: composition, factors: first..<list.count,
+          value: composition.weight(factors, rows: rows, columns: columns, on: pool),
+          gradient: Matrix(rows: rows, columns: columns))
+      } else {
+        add(name, map.weight.decoded(on: pool))
+      }
       if let bias = map.bias { add(.bias(map.place), Matrix(rows: 1, columns: bias.count, values: bias)) }
     }
     for norm in model.norms {
@@ -75,6 +109,7 @@ public final class Parameters {
       }
     }
     self.list = list
+    self.composed = composed
     places = Dictionary(uniqueKeysWithValues: list.enumerated().map { ($1.name, $0) })
   }
 
@@ -82,13 +117,18 @@ public final class Parameters {
   public var count: Int { list.reduce(0) { $0 + $1.value.values.count } }
 
   /// The value of a parameter; nil if it is none.
-  public func value(_ name: ParameterName) -> Matrix? { places[name].map { list[$0].value } }
+  public func value(_ name: ParameterName) -> Matrix? {
+    places[name].map { list[$0].value } ?? composed[name]?.value
+  }
 
-  /// Whether there is such a parameter.
-  public func contains(_ name: ParameterName) -> Bool { places[name] != nil }
+  /// Whether there is such a parameter, or a weight made of some.
+  public func contains(_ name: ParameterName) -> Bool { places[name] != nil || composed[name] != nil }
 
   /// Sets all gradients to 0.
   public func clearGradients() {
+    for name in composed.keys {
+      composed[name]!.gradient.values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+    }
     for index in list.indices {
       list[index].gradient.values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
@@ -96,7 +136,32 @@ public final class Parameters {
 
   /// Changes the gradient of a parameter, if it is one.
   func accumulate(_ name: ParameterName, _ body: (inout Matrix) -> Void) {
-    if let index = places[name] { body(&list[index].gradient) }
+    if let index = places[name] {
+      body(&list[index].gradient)
+    } else if composed[name] != nil {
+      body(&composed[name]!.gradient)
+    }
+  }
+
+  /// Forms the weights that are made of parameters anew; needed once those have changed.
+  func compose(on pool: ThreadPool) {
+    for (name, weight) in composed {
+      let factors = list[weight.factors].map(\.value)
+      composed[name]!.value = weight.composition.weight(
+        factors, rows: weight.value.rows, columns: weight.value.columns, on: pool)
+    }
+  }
+
+  /// Carries the gradients of weights that are made of parameters back to those, and clears them.
+  func carryBack(on pool: ThreadPool) {
+    for (name, weight) in composed {
+      var gradients = list[weight.factors].map(\.gradient)
+      for index in weight.factors { list[index].gradient = Matrix(rows: 0, columns: 0) }
+      weight.composition.carryBack(
+        weight.gradient, list[weight.factors].map(\.value), into: &gradients, on: pool)
+      for (index, gradient) in zip(weight.factors, gradients) { list[index].gradient = gradient }
+      composed[name]!.gradient.values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+    }
   }
 
   /// The weights of a norm as they are now.
@@ -111,8 +176,10 @@ public final class Parameters {
 
   /// A map with its weight and bias as they are now.
   func resolved(_ map: Linear) -> Linear {
-    Linear(
-      value(.weight(map.place)).map { .dense(Dense($0)) } ?? map.weight,
+    let name = ParameterName.weight(map.place)
+    let made = composed[name].map { $0.composition.stored(list[$0.factors].map(\.value)) }
+    return Linear(
+      made ?? value(name).map { .dense(Dense($0)) } ?? map.weight,
       bias: value(.bias(map.place))?.values ?? map.bias, at: map.place)
   }
 

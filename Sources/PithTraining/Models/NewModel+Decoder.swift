@@ -3,22 +3,7 @@ import PithModels
 import PithTensors
 import PithWeights
 
-/// The shape of a decoder that is trained from nothing: Llama's, with as many key-value heads as heads and a tied head.
-public struct NewDecoder: Sendable, Equatable {
-  /// The number of layers.
-  public var layers = 6
-  /// The width of the residual stream, a multiple of twice the heads.
-  public var width = 128
-  /// Attention heads.
-  public var heads = 4
-  /// The width of the feed-forward layers.
-  public var feedForward = 352
-  /// The longest text in tokens.
-  public var context = 256
-
-  /// Of a character model of 1.2 million parameters.
-  public init() {}
-
+extension NewModel {
   /// A decoder of this shape with random weights: normal ones with a deviation of 0.02, in what goes back to the residual
   /// stream of 0.02 / √(2 · layers) (GPT-2).
   public func decoder(vocabulary: Int, seed: UInt64) -> Decoder {
@@ -26,9 +11,8 @@ public struct NewDecoder: Sendable, Equatable {
     func map(_ role: Place.Role, _ layer: Int?, _ rows: Int, _ columns: Int) -> Linear {
       let goesBack = role == .attentionOutput || role == .down
       let deviation = 0.02 / (goesBack ? Float(2 * layers).squareRoot() : 1)
-      let values = (0..<(rows * columns)).map { _ in deviation * generator.normal() }
-      return Linear(
-        .dense(Dense(Matrix(rows: rows, columns: columns, values: values))), at: Place(role, layer: layer))
+      return self.map(
+        Place(role, layer: layer), rows, columns, deviation: deviation, &generator, seed: seed)
     }
     func norm(_ role: NormPlace.Role, _ layer: Int?) -> Norm {
       Norm(
@@ -59,7 +43,7 @@ public struct NewDecoder: Sendable, Equatable {
       embeddingScale: 1, contextLength: context, tiedHead: true)
   }
 
-  /// The `config.json` of a folder in Hugging Face's layout.
+  /// The `config.json` of a decoder in Hugging Face's layout.
   public func huggingFace(vocabulary: Int) -> JSONValue {
     [
       "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": .int(vocabulary),
@@ -68,13 +52,5 @@ public struct NewDecoder: Sendable, Equatable {
       "max_position_embeddings": .int(context), "rms_norm_eps": 1e-5, "rope_theta": 10_000.0,
       "hidden_act": "silu", "tie_word_embeddings": true, "torch_dtype": "float32",
     ]
-  }
-}
-
-extension SeededGenerator {
-  /// A normal value of mean 0 and deviation 1 (Box and Muller, 1958).
-  public mutating func normal() -> Float {
-    let radius = Float((-2 * Elementary.log(Double(1 - uniform()))).squareRoot())
-    return radius * Elementary.cos(2 * .pi * uniform())
   }
 }

@@ -67,6 +67,7 @@ public struct Optimizer: Sendable {
       }
     }
     parameters.clearGradients()
+    parameters.compose(on: pool)
   }
 
   private static func update(

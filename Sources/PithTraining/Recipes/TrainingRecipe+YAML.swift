@@ -20,7 +20,8 @@ extension TrainingRecipe {
     for (key, value) in mapping {
       switch key.string ?? "?" {
       case "model": start = try Self.start(value)
-      case "text", "labels", "held-out", "teacher", "temperature", "soft", "hidden": break
+      case "text", "labels", "images", "held-out", "teacher", "members": break
+      case let key where Self.teachingKeys.contains(key): break
       case "window": window = try Self.whole("window", value)
       case "batch": batch = try Self.whole("batch", value)
       case "parts": parts = try Self.whole("parts", value)
@@ -68,23 +69,32 @@ extension TrainingRecipe {
   /// Reads the keys that belong together: data with what is held out, and a teacher with what is learned from it.
   private mutating func read(_ mapping: Node.Mapping) throws(TrainingRecipeError) {
     let heldOut = mapping["held-out"]
-    switch (mapping["text"], mapping["labels"]) {
-    case (let text?, nil):
-      let share = try heldOut.map { node throws(TrainingRecipeError) in try Self.number("held-out", node) }
-      data = .text(path: try Self.text("text", text), heldOut: share ?? 0.1)
-    case (nil, let labels?):
+    func share() throws(TrainingRecipeError) -> Double {
+      try heldOut.map { node throws(TrainingRecipeError) in try Self.number("held-out", node) } ?? 0.1
+    }
+    switch (mapping["text"], mapping["labels"], mapping["images"]) {
+    case (let text?, nil, nil): data = .text(path: try Self.text("text", text), heldOut: try share())
+    case (nil, let labels?, nil):
       let path = try heldOut.map { node throws(TrainingRecipeError) in try Self.text("held-out", node) }
       data = .labels(path: try Self.text("labels", labels), heldOut: path ?? "")
-    case (nil, nil): throw TrainingRecipeError("'text' or 'labels' must be given: what is learned from.")
-    default: throw TrainingRecipeError("'text' and 'labels' are two tasks: give one of them.")
+    case (nil, nil, let images?): data = .images(path: try Self.text("images", images), heldOut: try share())
+    case (nil, nil, nil):
+      throw TrainingRecipeError("'text', 'labels' or 'images' must be given: what is learned from.")
+    default: throw TrainingRecipeError("'text', 'labels' and 'images' are different tasks: give one of them.")
     }
-    guard let teacher = mapping["teacher"] else {
-      for key in ["temperature", "soft", "hidden"] where mapping[key] != nil {
+    guard let teacher = try Self.teacher(mapping) else {
+      for key in Self.teachingKeys where mapping[key] != nil {
         throw TrainingRecipeError("'\(key)' says what is learned from a teacher: name one with 'teacher'.")
       }
       return
     }
-    var distillation = Distillation(teacher: try Self.text("teacher", teacher))
+    var distillation = Distillation(teacher: teacher)
+    if let node = mapping["teacher-dropout"] {
+      distillation.dropout = Float(try Self.number("teacher-dropout", node))
+    }
+    if let node = mapping["teacher-samples"] {
+      distillation.samples = try Self.whole("teacher-samples", node)
+    }
     if let node = mapping["temperature"] {
       distillation.temperature = Float(try Self.number("temperature", node))
     }
@@ -93,8 +103,43 @@ extension TrainingRecipe {
     self.distillation = distillation
   }
 
+  /// One teacher, a list of them, or members that teach each other; nil for none.
+  private static func teacher(_ mapping: Node.Mapping) throws(TrainingRecipeError) -> Distillation.Teacher? {
+    switch (mapping["teacher"], mapping["members"]) {
+    case (nil, nil): return nil
+    case (.some, .some): throw TrainingRecipeError("'teacher' and 'members' both teach: give one of them.")
+    case (let node?, nil):
+      guard let list = node.sequence else { return .models([try text("teacher", node)]) }
+      guard !list.isEmpty else { throw TrainingRecipeError("'teacher' must name at least one model.") }
+      return .models(try list.map { node throws(TrainingRecipeError) in try text("teacher", node) })
+    case (nil, let node?):
+      guard let own = node.mapping, let folder = own["folder"] else {
+        throw TrainingRecipeError("'members' must be a mapping with the 'folder' that they share.")
+      }
+      var peers = Peers(folder: try text("folder", folder))
+      for (key, value) in own {
+        switch key.string ?? "?" {
+        case "folder": break
+        case "member": peers.member = try whole("member", value)
+        case "of": peers.count = try whole("of", value)
+        case "every": peers.every = try whole("every", value)
+        case "burn-in": peers.burnIn = try whole("burn-in", value)
+        case let other:
+          throw TrainingRecipeError(
+            "'\(other)' is no key of 'members': use folder, member, of, every, burn-in.")
+        }
+      }
+      return .peers(peers)
+    }
+  }
+
+  /// What is said of a teacher.
+  private static let teachingKeys = ["temperature", "soft", "hidden", "teacher-dropout", "teacher-samples"]
+
   private static let keys = [
-    "model", "text", "labels", "held-out", "teacher", "temperature", "soft", "hidden", "window", "batch",
+    "model", "text", "labels", "images", "held-out", "teacher", "members", "temperature", "soft", "hidden",
+    "teacher-dropout",
+    "teacher-samples", "window", "batch",
     "parts", "steps", "time", "optimizer", "weight-decay",
     "learning-rate", "warm-up", "decay", "clipping", "dropout", "label-smoothing", "recompute",
     "evaluate-every", "seed",
@@ -113,7 +158,7 @@ extension TrainingRecipe {
       throw TrainingRecipeError(
         "'model' must be the path of a model, 'layers-of' one, or a mapping 'new' with its shape.")
     }
-    var made = NewDecoder()
+    var made = NewModel()
     for (key, value) in shape {
       switch key.string ?? "?" {
       case "layers": made.layers = try whole("layers", value)
@@ -121,9 +166,19 @@ extension TrainingRecipe {
       case "heads": made.heads = try whole("heads", value)
       case "feed-forward": made.feedForward = try whole("feed-forward", value)
       case "context": made.context = try whole("context", value)
+      case "density": made.mask.density = Float(try number("density", value))
+      case "mask":
+        let name = try text("mask", value)
+        guard let pattern = StaticMask.Pattern(rawValue: name) else {
+          let known = StaticMask.Pattern.allCases.map(\.rawValue).joined(separator: ", ")
+          throw TrainingRecipeError("'\(name)' is no mask: choose one of \(known).")
+        }
+        made.mask.pattern = pattern
+      case "vocabulary-of": made.vocabularyOf = try text("vocabulary-of", value)
       case let other:
         throw TrainingRecipeError(
-          "'\(other)' is no key of a new model: use layers, width, heads, feed-forward, context.")
+          "'\(other)' is no key of a new model: use layers, width, heads, feed-forward, context, density, mask, vocabulary-of."
+        )
       }
     }
     return .new(made)

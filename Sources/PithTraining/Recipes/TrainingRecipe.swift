@@ -14,8 +14,8 @@ import PithModels
 public struct TrainingRecipe: Sendable, Equatable {
   /// Where the weights come from.
   public enum Start: Sendable, Equatable {
-    /// A model of bytes with random weights.
-    case new(NewDecoder)
+    /// A model with random weights.
+    case new(NewModel)
     /// A model that is there.
     case model(path: String)
     /// Every so many of its layers, the first ones of each run: the start of a student (DistilBERT, arXiv 1910.01108).
@@ -26,14 +26,45 @@ public struct TrainingRecipe: Sendable, Equatable {
   public enum Data: Sendable, Equatable {
     /// A text, whose last share is only measured with.
     case text(path: String, heldOut: Double)
-    /// Texts with classes, and others to measure with.
+    /// Texts, or pairs of them, with classes, and others to measure with.
     case labels(path: String, heldOut: String)
+    /// Images with classes, whose last share is only measured with.
+    case images(path: String, heldOut: Double)
+  }
+
+  /// Processes that learn together, and share a folder.
+  public struct Peers: Sendable, Equatable {
+    /// The folder, where each leaves what it has learned.
+    public var folder: String
+    /// Which of them this one is, from 0.
+    public var member = 0
+    /// How many there are.
+    public var count = 2
+    /// Steps after which each leaves its parameters and reads those of the others.
+    public var every = 50
+    /// Steps before it learns from the others.
+    public var burnIn = 200
+
+    /// Two members.
+    public init(folder: String) { self.folder = folder }
   }
 
   /// How much of what a teacher makes of the data is learned.
   public struct Distillation: Sendable, Equatable {
-    /// The teacher.
-    public var teacher: String
+    /// Who teaches.
+    public enum Teacher: Sendable, Equatable {
+      /// The mean of some models, by their paths.
+      case models([String])
+      /// The mean of the other members of a co-distillation.
+      case peers(Peers)
+    }
+
+    /// Who teaches.
+    public var teacher: Teacher
+    /// The share of the teachers' values that is dropped, under masks drawn anew for each batch.
+    public var dropout: Float = 0
+    /// How many masks are drawn for a batch.
+    public var samples = 8
     /// T: what logits are divided by.
     public var temperature: Float = 2
     /// The share of the teacher's probabilities; the rest is the data's.
@@ -42,7 +73,7 @@ public struct TrainingRecipe: Sendable, Equatable {
     public var hidden: Float = 0
 
     /// From a teacher.
-    public init(teacher: String) { self.teacher = teacher }
+    public init(teacher: Teacher) { self.teacher = teacher }
   }
 
   /// When it ends.
@@ -54,7 +85,7 @@ public struct TrainingRecipe: Sendable, Equatable {
   }
 
   /// Where the weights come from.
-  public var start = Start.new(NewDecoder())
+  public var start = Start.new(NewModel())
   /// What is learned from.
   public var data = Data.text(path: "", heldOut: 0.1)
   /// What is learned from a teacher; nil for nothing.
@@ -102,6 +133,8 @@ public struct TrainingRecipe: Sendable, Equatable {
     case .text(let path, let heldOut):
       try require(!path.isEmpty, "text", "given, the path of a UTF-8 text, or 'labels'")
       try require(heldOut > 0 && heldOut < 1, "held-out", "a share between 0 and 1")
+    case .images(_, let heldOut):
+      try require(heldOut > 0 && heldOut < 1, "held-out", "a share between 0 and 1")
     case .labels(_, let heldOut):
       try require(!heldOut.isEmpty, "held-out", "the path of texts with classes to measure with")
     }
@@ -109,6 +142,20 @@ public struct TrainingRecipe: Sendable, Equatable {
       try require(distillation.temperature > 0, "temperature", "above 0")
       try require((0...1).contains(distillation.soft), "soft", "a share in [0, 1]")
       try require(distillation.hidden >= 0, "hidden", "0 or more")
+      try require((0..<1).contains(distillation.dropout), "teacher-dropout", "a share in [0, 1)")
+      try require(distillation.samples >= 1, "teacher-samples", "at least 1")
+      switch distillation.teacher {
+      case .models(let paths):
+        let isPlain = paths.count == 1 && distillation.dropout == 0
+        try require(distillation.hidden == 0 || isPlain, "hidden", "0 for several teachers or masks")
+      case .peers(let peers):
+        try require(distillation.hidden == 0, "hidden", "0 where members teach each other")
+        try require(distillation.dropout == 0, "teacher-dropout", "0 where members teach each other")
+        try require(peers.count >= 2, "of", "at least 2 members")
+        try require((0..<peers.count).contains(peers.member), "member", "from 0 to \(peers.count - 1)")
+        try require(peers.every >= 1, "every", "at least 1 step")
+        try require(peers.burnIn >= 0, "burn-in", "0 or more steps")
+      }
       if case .text = data { try require(distillation.hidden == 0, "hidden", "0 for a text") }
     }
     if case .layers(_, let every) = start { try require(every >= 1, "every", "at least 1") }
@@ -132,7 +179,15 @@ public struct TrainingRecipe: Sendable, Equatable {
       shape.width >= 2 && shape.width % (2 * shape.heads) == 0, "width",
       "a multiple of \(2 * shape.heads), twice the heads")
     try require(shape.feedForward >= 1, "feed-forward", "at least 1")
-    try require(shape.context >= window, "context", "at least the window, \(window)")
+    try require(shape.mask.density > 0 && shape.mask.density <= 1, "density", "a share above 0, at most 1")
+    switch data {
+    case .text: try require(shape.context >= window, "context", "at least the window, \(window)")
+    case .labels:
+      try require(
+        shape.vocabularyOf != nil, "vocabulary-of",
+        "given for 'labels', the path of a model whose tokens are read")
+    case .images: try require(shape.vocabularyOf == nil, "vocabulary-of", "left out for 'images'")
+    }
   }
 
   /// The recipe in full: what reports and unfinished work record.
@@ -144,6 +199,8 @@ public struct TrainingRecipe: Sendable, Equatable {
           "new": [
             "layers": .int(shape.layers), "width": .int(shape.width), "heads": .int(shape.heads),
             "feed-forward": .int(shape.feedForward), "context": .int(shape.context),
+            "density": .double(Double(shape.mask.density)), "mask": .string(shape.mask.pattern.rawValue),
+            "vocabulary-of": shape.vocabularyOf.map { .string($0) } ?? .null,
           ]
         ]
       case .model(let path): .string(path)
@@ -165,9 +222,21 @@ public struct TrainingRecipe: Sendable, Equatable {
     case .labels(let path, let heldOut):
       json["labels"] = .string(path)
       json["held-out"] = .string(heldOut)
+    case .images(let path, let heldOut):
+      json["images"] = .string(path)
+      json["held-out"] = .double(heldOut)
     }
     if let distillation {
-      json["teacher"] = .string(distillation.teacher)
+      switch distillation.teacher {
+      case .models(let paths): json["teacher"] = .array(paths.map { .string($0) })
+      case .peers(let peers):
+        json["members"] = [
+          "folder": .string(peers.folder), "member": .int(peers.member), "of": .int(peers.count),
+          "every": .int(peers.every), "burn-in": .int(peers.burnIn),
+        ]
+      }
+      json["teacher-dropout"] = .double(Double(distillation.dropout))
+      json["teacher-samples"] = .int(distillation.samples)
       json["temperature"] = .double(Double(distillation.temperature))
       json["soft"] = .double(Double(distillation.soft))
       json["hidden"] = .double(Double(distillation.hidden))
@@ -181,10 +250,10 @@ public struct TrainingRecipe: Sendable, Equatable {
 }
 
 extension TrainingRecipe.Start {
-  /// The path of the model that it starts from; nil for a new one.
+  /// The path of the model that it starts from, or of which it has the tokens; nil for one of bytes.
   var path: String? {
     switch self {
-    case .new: nil
+    case .new(let shape): shape.vocabularyOf
     case .model(let path), .layers(of: let path, _): path
     }
   }
@@ -225,7 +294,8 @@ public struct TrainingRecipeError: Error, Equatable, CustomStringConvertible {
   /// A recipe with a teacher, or without one, for the other command.
   public static func teacher(isNamed: Bool) -> TrainingRecipeError {
     isNamed
-      ? TrainingRecipeError("'teacher' is for pith distill: use that, or leave it out.")
-      : TrainingRecipeError("it names no 'teacher': name one, or use pith train.")
+      ? TrainingRecipeError("'teacher' and 'members' are for pith distill: use that, or leave them out.")
+      : TrainingRecipeError(
+        "it names no 'teacher', nor 'members' that teach each other: name one, or use pith train.")
   }
 }

@@ -13,33 +13,49 @@ struct LabelTask: TrainingTask {
   let digest: String
   private let learned: LabelledTexts
   private let heldOut: LabelledTexts
-  private let teacher: Encoder?
+  private let teachers: Teachers<Encoder>?
+  private let peers: PeerExchange<Encoder>?
   private let configuration: JSONValue
   private let files: [(name: String, bytes: [UInt8])]
   private let pool: ThreadPool
 
-  /// Reads the model, the teacher and the texts.
-  init(_ recipe: TrainingRecipe, labels path: String, heldOut heldOutPath: String, pool: ThreadPool) throws {
+  /// Reads the data, the model and the teacher.
+  init(_ recipe: TrainingRecipe, pool: ThreadPool) throws {
     self.recipe = recipe
     self.pool = pool
-    guard let modelPath = recipe.start.path else {
-      throw TrainingDataError("Classes are learned by an encoder that is there: name its path as 'model'.")
+    let checkpoint = try recipe.start.path.map { try Checkpoint(path: $0) }
+    let model = try checkpoint?.model()
+    var encoder: Encoder
+    var configuration: JSONValue
+    let data: Data
+    if case .new(let shape) = recipe.start {
+      data = try Self.data(recipe, checkpoint, longest: shape.context)
+      let vocabulary = model?.vocabularySize ?? data.learned.vocabulary
+      encoder = shape.encoder(vocabulary: vocabulary, seed: recipe.seed)
+      configuration = shape.huggingFaceEncoder(vocabulary: vocabulary)
+    } else {
+      guard let checkpoint, let model, case .encoder(let found) = try recipe.start.cut(model) else {
+        throw TrainingDataError(
+          "\(recipe.start.path ?? ""): it is no encoder, and only an encoder learns classes.")
+      }
+      data = try Self.data(recipe, checkpoint, longest: found.configuration.contextLength)
+      encoder = found
+      configuration = try checkpoint.huggingFaceConfiguration()
     }
-    let checkpoint = try Checkpoint(path: modelPath)
-    guard case .encoder(var encoder) = try recipe.start.cut(try checkpoint.model()) else {
-      throw TrainingDataError("\(modelPath): it is no encoder, and only an encoder learns classes.")
+    digest = data.digest
+    let classes = encoder.classification.map { $0.output.weight.rows } ?? data.learned.classes
+    try data.learned.check(classes, named: data.path)
+    try data.heldOut.check(classes, named: data.heldOutPath)
+    for some in [data.learned, data.heldOut] {
+      let longest = some.examples.reduce(0) { max($0, $1.tokens.count) }
+      guard some.vocabulary <= encoder.configuration.vocabularySize,
+        longest <= encoder.configuration.contextLength
+      else {
+        throw TrainingDataError(
+          "\(data.path): its images have \(longest - 1) pixels of up to \(some.vocabulary - 1) levels, but the model reads \(encoder.configuration.contextLength - 1) of \(encoder.configuration.vocabularySize - 1)."
+        )
+      }
     }
-    let tokenizer = try checkpoint.tokenizer()
-    let most = encoder.configuration.contextLength
-    let (text, digest) = try DataFile.text(path)
-    let (heldOutText, heldOutDigest) = try DataFile.text(heldOutPath)
-    self.digest = digest + " " + heldOutDigest
-    learned = try LabelledTexts(text, named: path, tokenizer, longest: most)
-    let classes = encoder.classification.map { $0.output.weight.rows } ?? Int(learned.labels.max()! + 1)
-    heldOut = try LabelledTexts(heldOutText, named: heldOutPath, tokenizer, longest: most)
-    try learned.check(classes, named: path)
-    try heldOut.check(classes, named: heldOutPath)
-    var configuration = try checkpoint.huggingFaceConfiguration()
     if encoder.classification == nil {
       encoder = encoder.classifying(classes, seed: recipe.seed)
       let isBERT = encoder.configuration.family == .bert
@@ -51,22 +67,24 @@ struct LabelTask: TrainingTask {
     }
     self.encoder = encoder
     self.configuration = configuration
-    files = try checkpoint.companionFiles()
-    teacher = try recipe.distillation.map { distillation in
-      guard case .encoder(let teacher) = try Checkpoint(path: distillation.teacher).model(),
-        teacher.configuration.vocabularySize == encoder.configuration.vocabularySize,
+    files = try checkpoint?.companionFiles() ?? []
+    heldOut = data.heldOut
+    learned = recipe.distillation?.peers.map { data.learned.share($0.member, of: $0.count) } ?? data.learned
+    let student = encoder
+    (teachers, peers) = try recipe.teaching(student) { path, model in
+      guard case .encoder(let teacher) = model,
+        teacher.configuration.vocabularySize == student.configuration.vocabularySize,
         let head = teacher.classification, head.output.weight.rows == classes
       else {
         throw TrainingDataError(
-          "\(distillation.teacher): it is no encoder of the student's vocabulary with a head of \(classes) classes."
-        )
+          "\(path): it is no encoder of the student's vocabulary with a head of \(classes) classes.")
       }
-      if distillation.hidden > 0 {
-        guard teacher.configuration.width == encoder.configuration.width,
-          teacher.layers.count % encoder.layers.count == 0
+      if let hidden = recipe.distillation?.hidden, hidden > 0 {
+        guard teacher.configuration.width == student.configuration.width,
+          teacher.layers.count % student.layers.count == 0
         else {
           throw TrainingDataError(
-            "\(distillation.teacher): its states are compared with the student's layer by layer, for which the widths must agree and its layers be a multiple: set 'hidden' to 0."
+            "\(path): its states are compared with the student's layer by layer, for which the widths must agree and its layers be a multiple: set 'hidden' to 0."
           )
         }
       }
@@ -75,7 +93,40 @@ struct LabelTask: TrainingTask {
     parameters = Parameters(encoder, on: pool)
   }
 
-  var summary: String { "\(learned.labels.count) texts to learn from, \(heldOut.labels.count) held out" }
+  var summary: String {
+    "\(learned.examples.count) examples to learn from, \(heldOut.examples.count) held out"
+  }
+
+  /// What is learned from, and what is held out.
+  private struct Data {
+    let learned, heldOut: LabelledTexts
+    let path, heldOutPath: String
+    let digest: String
+  }
+
+  /// Reads texts, with the tokenizer of the model, or images.
+  private static func data(
+    _ recipe: TrainingRecipe, _ checkpoint: Checkpoint?, longest most: Int
+  ) throws -> Data {
+    switch recipe.data {
+    case .labels(let path, let heldOutPath):
+      let tokenizer = try checkpoint!.tokenizer()
+      let ((text, digest), (heldOutText, heldOutDigest)) = (
+        try DataFile.text(path), try DataFile.text(heldOutPath)
+      )
+      return Data(
+        learned: try LabelledTexts(text, named: path, tokenizer, longest: most),
+        heldOut: try LabelledTexts(heldOutText, named: heldOutPath, tokenizer, longest: most), path: path,
+        heldOutPath: heldOutPath, digest: digest + " " + heldOutDigest)
+    case .images(let path, let share):
+      let (text, digest) = try DataFile.text(path)
+      guard let (learned, heldOut) = try LabelledTexts(images: text, named: path).split(heldOut: share) else {
+        throw TrainingDataError("\(path): it has too few images to hold some out.")
+      }
+      return Data(learned: learned, heldOut: heldOut, path: path, heldOutPath: path, digest: digest)
+    case .text: preconditionFailure("a text has no classes")
+    }
+  }
 
   func parts(ofStep step: Int) -> [LabelledTexts.Part] {
     let size = recipe.batch / recipe.parts
@@ -87,37 +138,59 @@ struct LabelTask: TrainingTask {
   func batch(of part: LabelledTexts.Part) -> Batch { part.batch }
 
   func loss(of part: LabelledTexts.Part, _ run: inout Differentiation, weight: Float) -> Double {
-    guard let teacher, let distillation = recipe.distillation else {
-      let states =
-        recipe.recompute ? encoder.states(part.batch, recomputing: &run) : encoder.states(part.batch, &run)
-      let logits = encoder.classLogits(states, of: part.batch, &run)!
+    guard let distillation = recipe.distillation,
+      let teachers = peers.map({ Teachers(models: $0.models) }) ?? teachers,
+      !teachers.models.isEmpty
+    else {
+      let logits = encoder.classLogits(states(part, &run), of: part.batch, &run)!
       return run.crossEntropy(
         logits, targets: part.targets, smoothing: recipe.labelSmoothing, weight: weight)
     }
     var inference = Inference(part.batch, pool: pool)
-    let pace = teacher.layers.count / encoder.layers.count
-    var taught = teacher.embedded(part.batch, &inference)
-    var x = encoder.embedded(part.batch, &run)
     var apart = 0.0
-    for index in encoder.layers.indices {
-      x = encoder.advance(x, through: index..<(index + 1), &run)
-      let reached = distillation.hidden > 0 || index + 1 == encoder.layers.count
-      if reached {
-        let end = distillation.hidden > 0 ? (index + 1) * pace : teacher.layers.count
-        let start = distillation.hidden > 0 ? index * pace : 0
-        taught = teacher.advance(taught, through: start..<end, &inference)
-      }
-      if distillation.hidden > 0 {
-        let share = distillation.hidden / Float(encoder.layers.count)
-        apart += Double(share) * run.cosineDistance(x, to: taught, weight: share * weight)
+    let states: Variable
+    let taught: [Matrix]
+    if distillation.hidden > 0 {
+      let beside = statesBeside(teachers.models[0], part, &run, &inference, weight: weight)
+      (states, apart) = (beside.states, beside.distance)
+      taught = [teachers.models[0].classLogits(beside.taught, of: part.batch, &inference)!]
+    } else {
+      states = self.states(part, &run)
+      taught = teachers.states(of: part.batch, seed: recipe.seed, on: pool).map {
+        $0.model.classLogits($0.states, of: part.batch, &inference)!
       }
     }
-    let logits = encoder.classLogits(x, of: part.batch, &run)!
-    let taughtLogits = teacher.classLogits(taught, of: part.batch, &inference)!
     return apart
       + run.divergence(
-        logits, from: taughtLogits, targets: part.targets, temperature: distillation.temperature,
-        soft: distillation.soft, weight: weight)
+        encoder.classLogits(states, of: part.batch, &run)!,
+        from: Teachers<Encoder>.mean(of: taught, temperature: distillation.temperature),
+        targets: part.targets, temperature: distillation.temperature, soft: distillation.soft, weight: weight)
+  }
+
+  private func states(_ part: LabelledTexts.Part, _ run: inout Differentiation) -> Variable {
+    recipe.recompute ? encoder.states(part.batch, recomputing: &run) : encoder.states(part.batch, &run)
+  }
+
+  /// The student's states, the teacher's, and how far they point from each other after each of the student's layers.
+  private func statesBeside(
+    _ teacher: Encoder, _ part: LabelledTexts.Part, _ run: inout Differentiation,
+    _ inference: inout Inference, weight: Float
+  ) -> (states: Variable, taught: Matrix, distance: Double) {
+    let pace = teacher.layers.count / encoder.layers.count
+    let share = recipe.distillation!.hidden / Float(encoder.layers.count)
+    var taught = teacher.embedded(part.batch, &inference)
+    var x = encoder.embedded(part.batch, &run)
+    var distance = 0.0
+    for index in encoder.layers.indices {
+      x = encoder.advance(x, through: index..<(index + 1), &run)
+      taught = teacher.advance(taught, through: (index * pace)..<((index + 1) * pace), &inference)
+      distance += Double(share) * run.cosineDistance(x, to: taught, weight: share * weight)
+    }
+    return (x, taught, distance)
+  }
+
+  func exchange(afterSteps steps: Int) throws {
+    try peers?.exchange(parameters, afterSteps: steps, on: pool)
   }
 
   func measure() -> HeldOutQuality {
@@ -132,7 +205,7 @@ struct LabelTask: TrainingTask {
         if scores.indices.max(by: { scores[$0] < scores[$1] }) == Int(target) { right += 1 }
       }
     }
-    let count = Double(heldOut.labels.count)
+    let count = Double(heldOut.examples.count)
     return HeldOutQuality(loss: sum / count, accuracy: Double(right) / count)
   }
 

@@ -12,7 +12,8 @@ struct TextTask: TrainingTask {
   let parameters: Parameters
   let digest: String
   private let windows: TokenWindows
-  private let teacher: Decoder?
+  private let teachers: Teachers<Decoder>?
+  private let peers: PeerExchange<Decoder>?
   private let configuration: JSONValue
   private let files: [(name: String, bytes: [UInt8])]
   private let pool: ThreadPool
@@ -26,10 +27,18 @@ struct TextTask: TrainingTask {
     let tokens: [Int32]
     switch recipe.start {
     case .new(let shape):
-      decoder = shape.decoder(vocabulary: ByteTokenizer.count, seed: recipe.seed)
-      tokens = text.utf8.map { Int32($0) }
-      configuration = shape.huggingFace(vocabulary: ByteTokenizer.count)
-      files = [("tokenizer.json", ByteTokenizer.json.serialized(.pretty))]
+      let vocabulary: Int
+      if let path = shape.vocabularyOf {
+        let checkpoint = try Checkpoint(path: path)
+        let tokenizer = try checkpoint.tokenizer()
+        (vocabulary, tokens) = (try checkpoint.model().vocabularySize, tokenizer.encode(text))
+        files = try checkpoint.companionFiles()
+      } else {
+        (vocabulary, tokens) = (ByteTokenizer.count, text.utf8.map { Int32($0) })
+        files = [("tokenizer.json", ByteTokenizer.json.serialized(.pretty))]
+      }
+      decoder = shape.decoder(vocabulary: vocabulary, seed: recipe.seed)
+      configuration = shape.huggingFace(vocabulary: vocabulary)
     case .model(let path), .layers(of: let path, _):
       let checkpoint = try Checkpoint(path: path)
       guard case .decoder(let decoder) = try recipe.start.cut(try checkpoint.model()) else {
@@ -41,19 +50,18 @@ struct TextTask: TrainingTask {
       files = try checkpoint.companionFiles()
     }
     let vocabulary = decoder.configuration.vocabularySize
-    teacher = try recipe.distillation.map { distillation in
-      guard case .decoder(let teacher) = try Checkpoint(path: distillation.teacher).model(),
-        teacher.configuration.vocabularySize == vocabulary
-      else {
-        throw TrainingDataError("\(distillation.teacher): it is no decoder of the student's vocabulary.")
+    (teachers, peers) = try recipe.teaching(decoder) { path, model in
+      guard case .decoder(let teacher) = model, teacher.configuration.vocabularySize == vocabulary else {
+        throw TrainingDataError("\(path): it is no decoder of the student's vocabulary.")
       }
       return teacher
     }
-    guard let windows = TokenWindows(tokens, heldOut: heldOut, window: recipe.window) else {
+    guard var windows = TokenWindows(tokens, heldOut: heldOut, window: recipe.window) else {
       throw TrainingDataError(
         "\(path): its \(tokens.count) tokens give no window of \(recipe.window) to learn from and one to hold out; give a longer text or a smaller window."
       )
     }
+    if let own = recipe.distillation?.peers { windows = windows.share(own.member, of: own.count) }
     self.windows = windows
     parameters = Parameters(decoder, on: pool)
   }
@@ -75,15 +83,27 @@ struct TextTask: TrainingTask {
     let tokens = part.batch.tokens
     let states =
       recipe.recompute ? decoder.states(tokens, recomputing: &run) : decoder.states(tokens, &run)
-    guard let teacher, let distillation = recipe.distillation else {
+    guard let distillation = recipe.distillation,
+      let teachers = peers.map({ Teachers(models: $0.models) }) ?? teachers,
+      !teachers.models.isEmpty
+    else {
       return run.crossEntropy(
         states, behind: decoder.head, targets: part.targets, smoothing: recipe.labelSmoothing, weight: weight)
     }
+    let taught = teachers.states(of: part.batch, seed: recipe.seed, on: pool)
     var inference = Inference(part.batch, pool: pool)
-    let taught = teacher.states(tokens, &inference)
     return run.divergence(
-      states, behind: decoder.head, from: { teacher.logits(inference.select(taught, rows: $0), &inference) },
+      states, behind: decoder.head,
+      from: { rows in
+        Teachers<Decoder>.mean(
+          of: taught.map { $0.model.logits(inference.select($0.states, rows: rows), &inference) },
+          temperature: distillation.temperature)
+      },
       targets: part.targets, temperature: distillation.temperature, soft: distillation.soft, weight: weight)
+  }
+
+  func exchange(afterSteps steps: Int) throws {
+    try peers?.exchange(parameters, afterSteps: steps, on: pool)
   }
 
   func measure() -> HeldOutQuality {

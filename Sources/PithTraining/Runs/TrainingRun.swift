@@ -55,8 +55,7 @@ public struct TrainingRun {
     switch recipe.data {
     case .text(let path, let heldOut):
       task = try TextTask(recipe, text: path, heldOut: heldOut, pool: pool)
-    case .labels(let path, let heldOut):
-      task = try LabelTask(recipe, labels: path, heldOut: heldOut, pool: pool)
+    case .labels, .images: task = try LabelTask(recipe, pool: pool)
     }
   }
 
@@ -116,10 +115,12 @@ public struct TrainingRun {
     }
     var measured: HeldOutQuality?
     var (recent, tokens): ([Double], Int) = ([], 0)
+    try task.exchange(afterSteps: training.optimizer.steps)
     while share() < 1 {
       let parts = task.parts(ofStep: training.optimizer.steps)
       let done = try step(task, parts, &training, share: share())
       let steps = training.optimizer.steps
+      try task.exchange(afterSteps: steps)
       tokens += parts.reduce(0) { $0 + task.batch(of: $1).count }
       recent = recent.suffix(49) + [done.loss]
       measured = steps % recipe.evaluateEvery == 0 ? task.measure() : nil

@@ -53,6 +53,7 @@ struct TrainingState {
       training.parameters.list[index].value = value
       memories.append(own)
     }
+    training.parameters.compose(on: training.pool)
     training.optimizer = Optimizer(
       training.optimizer.rule, steps: steps, memories: steps == 0 ? [] : memories)
     return remarks["elapsed"]?.double ?? 0

@@ -24,6 +24,11 @@ protocol TrainingTask {
   /// The loss of a part; the gradient is multiplied by a weight.
   func loss(of part: Part, _ run: inout Differentiation, weight: Float) -> Double
 
+  /// Leaves what was learned to others, and reads what they have learned.
+  ///
+  /// - Throws: `CheckpointError` or `TrainingDataError` if that cannot be done.
+  func exchange(afterSteps steps: Int) throws
+
   /// What is measured on what is held out.
   func measure() -> HeldOutQuality
 

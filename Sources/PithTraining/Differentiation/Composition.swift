@@ -1,0 +1,155 @@
+import PithLinearAlgebra
+import PithTensors
+import PithWeights
+
+/// How a weight that is stored in an unusual shape is made of the values that are trained: the factors of a product, the cores of
+/// a train, or the weights that a mask keeps.
+///
+/// The weight is formed once for each step; its gradient is carried back to what it is made of.
+enum Composition {
+  /// W = A·B.
+  case product
+  /// A tensor train.
+  case train(TensorTrain.Shape)
+  /// The weights at these places, row after row; the others are 0.
+  case masked(Masked, places: [Int])
+
+  /// How a stored matrix is made, with its values; nil for one that is trained as a whole.
+  static func of(_ matrix: StoredMatrix) -> (composition: Composition, factors: [Matrix])? {
+    switch matrix {
+    case .product(let product): return (.product, [product.left.decoded(), product.right.decoded()])
+    case .tensorTrain(let train):
+      return (.train(train.shape), train.cores.map { StoredMatrix.dense($0).decoded() })
+    case .masked(let masked):
+      let (places, decoded) = (masked.places, matrix.decoded())
+      let values = Matrix(rows: 1, columns: places.count, values: places.map { decoded.values[$0] })
+      return (.masked(masked, places: places), [values])
+    default: return nil
+    }
+  }
+
+  /// The weight.
+  func weight(_ factors: [Matrix], rows: Int, columns: Int, on pool: ThreadPool?) -> Matrix {
+    switch self {
+    case .product: return factors[0].times(factors[1], on: pool)
+    case .train(let shape): return stored(.train(shape), factors).decoded(on: pool)
+    case .masked(_, let places):
+      var weight = Matrix(rows: rows, columns: columns)
+      weight.values.withUnsafeMutableBufferPointer { target in
+        for (index, place) in places.enumerated() { target[place] = factors[0].values[index] }
+      }
+      return weight
+    }
+  }
+
+  /// Adds the gradients of the factors to those that are there.
+  func carryBack(
+    _ gradient: Matrix, _ factors: [Matrix], into gradients: inout [Matrix], on pool: ThreadPool?
+  ) {
+    switch self {
+    case .product:
+      gradients[0].add(productOf: gradient, with: factors[1], otherTransposed: true, on: pool)
+      gradients[1].add(productOf: factors[0], transposed: true, with: gradient, on: pool)
+    case .train(let shape):
+      TensorTrainGradient(shape: shape, cores: factors).add(of: gradient, to: &gradients, on: pool)
+    case .masked(_, let places):
+      gradients[0].values.withUnsafeMutableBufferPointer { target in
+        for (index, place) in places.enumerated() { target[index] += gradient.values[place] }
+      }
+    }
+  }
+
+  /// The weight in its storage: factors and cores in float32, masked weights in float16.
+  func stored(_ factors: [Matrix]) -> StoredMatrix { stored(self, factors) }
+
+  private func stored(_ composition: Composition, _ factors: [Matrix]) -> StoredMatrix {
+    switch composition {
+    case .product: .product(MatrixProduct(.dense(Dense(factors[0])), .dense(Dense(factors[1]))))
+    case .train(let shape): .tensorTrain(TensorTrain(shape, cores: factors.map(Dense.init)))
+    case .masked(let masked, _): .masked(masked.keeping(factors[0].values))
+    }
+  }
+}
+
+/// The gradients of the cores of a tensor train from that of the matrix.
+///
+/// Of a row with the digits i₁ … i_d, dG_k[i_k] = Lᵀ · dW · Rᵀ where L holds the product of the cores before and R that of those behind.
+struct TensorTrainGradient {
+  let shape: TensorTrain.Shape
+  let cores: [Matrix]
+
+  /// Rows are taken in so many parts, whose sums are added in order: the result does not depend on the number of threads.
+  private static let parts = 8
+
+  func add(of gradient: Matrix, to gradients: inout [Matrix], on pool: ThreadPool?) {
+    // Of an embedding only the rows that a batch names have a gradient.
+    let rows = (0..<gradient.rows).filter { row in gradient[row: row].contains { $0 != 0 } }
+    var sums = (0..<Self.parts).map { _ in gradients.map { Matrix(rows: $0.rows, columns: $0.columns) } }
+    sums.withUnsafeMutableBufferPointer { sums in
+      nonisolated(unsafe) let sums = sums
+      func run(_ range: Range<Int>) {
+        for part in range {
+          for row in rows[(part * rows.count / Self.parts)..<((part + 1) * rows.count / Self.parts)] {
+            add(row, Array(gradient[row: row]), to: &sums[part])
+          }
+        }
+      }
+      if let pool { pool.forEach(count: Self.parts, grain: 1, run) } else { run(0..<Self.parts) }
+    }
+    for part in sums {
+      for (index, sum) in part.enumerated() { gradients[index].add(sum) }
+    }
+  }
+
+  private func add(_ row: Int, _ gradient: [Float], to sums: inout [Matrix]) {
+    let digits = shape.digits(of: row)
+    let count = shape.outputs.count
+    // before[k]: (j₁ … j_k) × r_k; behind[k]: r_k × (j_{k+1} … j_d).
+    var before: [Matrix] = [Matrix(rows: 1, columns: 1, values: [1])]
+    for place in 0..<(count - 1) {
+      let product = before[place].times(slice(place, digits[place]))
+      before.append(
+        Matrix(
+          rows: product.values.count / shape.rank(behind: place), columns: shape.rank(behind: place),
+          values: product.values))
+    }
+    var behind: [Matrix] = [Matrix(rows: 1, columns: 1, values: [1])]
+    for place in (1..<count).reversed() {
+      // (r·m) × r′ times r′ × (the columns behind).
+      let rank = shape.rank(before: place)
+      let core = Matrix(
+        rows: rank * shape.inputs[place], columns: shape.rank(behind: place),
+        values: slice(place, digits[place]).values)
+      let product = core.times(behind[0])
+      behind.insert(Matrix(rows: rank, columns: product.values.count / rank, values: product.values), at: 0)
+    }
+    for place in 0..<count {
+      let (first, last) = (before[place], behind[place])
+      let width = shape.inputs[place]
+      let some = Matrix(rows: first.rows, columns: gradient.count / first.rows, values: gradient)
+      let left = first.times(some, transposed: true)
+      let flat = Matrix(
+        rows: first.columns * width, columns: last.columns, values: left.values)
+      let core = flat.times(last, otherTransposed: true)
+      let columns = width * last.rows
+      for rank in 0..<first.columns {
+        let target = (rank * shape.outputs[place] + digits[place]) * columns
+        for column in 0..<columns {
+          sums[place].values[target + column] += core.values[rank * columns + column]
+        }
+      }
+    }
+  }
+
+  /// r_{k−1} × (m_k·r_k) of a core, for a value of its row's digit.
+  private func slice(_ place: Int, _ digit: Int) -> Matrix {
+    let rank = shape.rank(before: place)
+    let columns = cores[place].columns
+    return Matrix(rows: rank, columns: columns) { target in
+      for row in 0..<rank {
+        let start = (row * shape.outputs[place] + digit) * columns
+        for column in 0..<columns { target[row * columns + column] = cores[place].values[start + column] }
+      }
+    }
+  }
+}

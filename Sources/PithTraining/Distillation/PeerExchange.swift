@@ -1,0 +1,62 @@
+import Foundation
+import PithCheckpoints
+import PithModels
+import PithTensors
+import PithWeights
+
+/// The other members of a co-distillation (Anil et al., arXiv 1804.03235): processes that share a folder, each of which learns from its own part of
+/// the data and from the mean of what the others last left there.
+///
+/// What a member leaves appears whole, and may be many steps old; members come and go.
+final class PeerExchange<Model: Taught> {
+  private let settings: TrainingRecipe.Peers
+  private let student: Model
+  /// The others, as they were when they were last read.
+  private(set) var models: [Model] = []
+  private var hasRead = false
+
+  init(_ settings: TrainingRecipe.Peers, of student: Model) {
+    self.settings = settings
+    self.student = student
+  }
+
+  /// Leaves a member's parameters in the folder, and reads those of the others, every so many steps.
+  ///
+  /// - Throws: `CheckpointError` if the folder cannot be written to, `TrainingDataError` if another member is another model.
+  func exchange(_ parameters: Parameters, afterSteps steps: Int, on pool: ThreadPool) throws {
+    let isTurn = steps > 0 && steps % settings.every == 0
+    if isTurn {
+      let matrices = parameters.list.enumerated().map { index, parameter in
+        (name: "\(index)", matrix: StoredMatrix.dense(Dense(parameter.value)))
+      }
+      try? FileManager.default.createDirectory(
+        atPath: settings.folder, withIntermediateDirectories: true)
+      let own = path(settings.member)
+      try MatrixFile.write(matrices, remarks: ["steps": .int(steps)], to: own, shownAs: own)
+    }
+    guard isTurn || !hasRead else { return }
+    hasRead = true
+    guard steps >= settings.burnIn else { return }
+    models = try (0..<settings.count).filter { $0 != settings.member }.compactMap { member in
+      try model(of: member, on: pool)
+    }
+  }
+
+  private func path(_ member: Int) -> String { "\(settings.folder)/member-\(member).safetensors" }
+
+  private func model(of member: Int, on pool: ThreadPool) throws -> Model? {
+    guard let (matrices, _) = try MatrixFile.read(path(member)) else { return nil }
+    let values = Dictionary(uniqueKeysWithValues: matrices.map { ($0.name, $0.matrix.decoded()) })
+    let parameters = Parameters(student, on: pool)
+    for index in parameters.list.indices {
+      let shape = parameters.list[index].value
+      guard let value = values["\(index)"], (value.rows, value.columns) == (shape.rows, shape.columns) else {
+        throw TrainingDataError(
+          "\(path(member)): it is of another model; members of a co-distillation have the same shape.")
+      }
+      parameters.list[index].value = value
+    }
+    parameters.compose(on: pool)
+    return student.applying(parameters)
+  }
+}
