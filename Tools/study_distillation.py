@@ -114,7 +114,7 @@ class Study:
         students = [
             ("every second layer", {"layers-of": str(teacher), "every": 2}),
             ("half as wide", {"new": new}),
-            ("low rank, half of the layers' weights", self.compressed("svd", teacher, [{"method": "svd", "layers": layers}])),
+            ("low rank, half of the layers' weights", self.compressed("svd", teacher, [{"method": "svd", "loss": "plain", "layers": layers}])),
             ("tensor trains in the layers", self.compressed("trains", teacher, [{"method": "tensor-train", "layers": layers}])),
             ("the embedding a tensor train", self.compressed("embedding", teacher, train)),
             *[(f"new, {mask} mask, a quarter of the weights", {"new": {**new, "width": 384, "heads": 12, "feed-forward": 1536,

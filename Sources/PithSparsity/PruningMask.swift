@@ -96,6 +96,17 @@ package struct PruningMask: Sendable, Equatable {
     _ count: Int, _ scores: UnsafeBufferPointer<Float>, _ keeps: UnsafeMutableBufferPointer<Bool>
   ) {
     guard count > 0 else { return }
+    if scores.count <= 16 {
+      // The few columns of a pattern are not worth an array.
+      for _ in 0..<count {
+        var least: Int?
+        for index in scores.indices where keeps[index] && least.map({ scores[index] < scores[$0] }) ?? true {
+          least = index
+        }
+        if let least { keeps[least] = false }
+      }
+      return
+    }
     let limit = value(at: count - 1, ofSorted: scores)
     var left = count
     for index in scores.indices where scores[index] < limit {

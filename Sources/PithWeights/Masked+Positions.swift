@@ -145,9 +145,9 @@ extension Masked.Positions {
     var codes: [UInt8] = []
     for row in 0..<rows {
       for run in 0..<runs {
-        let places = (0..<count).filter { stores(row, run * count + $0) }
-        guard places.count == kept else { return nil }
-        codes += places.map { UInt8($0) }
+        let before = codes.count
+        for place in 0..<count where stores(row, run * count + place) { codes.append(UInt8(place)) }
+        guard codes.count == before + kept else { return nil }
       }
       guard ((runs * count)..<columns).allSatisfy({ stores(row, $0) }) else { return nil }
     }
@@ -208,11 +208,15 @@ extension Masked.Positions {
         mask[row * width + column / 8] |= 1 << (column % 8)
       }
     }
-    let candidates = [
+    var candidates = [
       pattern.flatMap { Self(kept: $0.kept, of: $0.of, rows: rows, columns: columns, stores: stores) },
       block.flatMap { Self($0, rows: rows, columns: columns, stores: stores) },
-      .bitmask(Bytes(copying: mask)), Self(gapsOf: rows, columns: columns, stores: stores),
+      .bitmask(Bytes(copying: mask)),
     ]
+    // Gaps take a byte for each stored weight, and two for each row.
+    if mask.reduce(2 * rows, { $0 + $1.nonzeroBitCount }) < mask.count {
+      candidates.append(Self(gapsOf: rows, columns: columns, stores: stores))
+    }
     return candidates.compactMap { $0 }.min {
       $0.byteCount(rows: rows, columns: columns) < $1.byteCount(rows: rows, columns: columns)
     }!

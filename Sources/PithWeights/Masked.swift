@@ -58,15 +58,17 @@ public struct Masked: Sendable {
 
   /// A matrix over existing memory, in which `fault` finds none.
   public init(rows: Int, columns: Int, positions: Positions, values: Values) {
-    let fault = Self.fault(rows: rows, columns: columns, positions: positions, values: values)
+    let mask = positions.mask(rows: rows, columns: columns)
+    precondition(mask != nil, "positions of another matrix")
+    let fault = Self.fault(rows: rows, columns: columns, mask: mask!, values: values)
     precondition(fault == nil, fault ?? "")
     self.rows = rows
     self.columns = columns
     self.positions = positions
     self.values = values
-    mask = positions.mask(rows: rows, columns: columns)!
-    starts = Self.starts(rows, Self.maskBytes(columns), mask)
-    runs = Self.runs(rows, columns, mask, values)
+    self.mask = mask!
+    starts = Self.starts(rows, Self.maskBytes(columns), mask!)
+    runs = Self.runs(rows, columns, mask!, values)
   }
 
   /// The weights of a matrix that are not 0, rounded to float16.
@@ -126,11 +128,14 @@ public struct Masked: Sendable {
 
   /// What is wrong with the tensors of a matrix, or nil: positions that are none of its, sizes that do not fit.
   public static func fault(rows: Int, columns: Int, positions: Positions, values: Values) -> String? {
-    let width = maskBytes(columns)
     guard let mask = positions.mask(rows: rows, columns: columns) else {
       return "the positions of its weights are not those of \(rows) rows of \(columns) columns"
     }
-    let count = Int(starts(rows, width, mask)[rows])
+    return fault(rows: rows, columns: columns, mask: mask, values: values)
+  }
+
+  private static func fault(rows: Int, columns: Int, mask: Bytes, values: Values) -> String? {
+    let count = Int(starts(rows, maskBytes(columns), mask)[rows])
     let (stored, needed): (Int, Int)
     var scales: Scales?
     switch values {

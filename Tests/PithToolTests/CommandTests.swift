@@ -111,6 +111,21 @@ struct CommandTests {
     #expect(try generate().output == first.output)
   }
 
+  @Test func anEncoderIsMeasuredByBatches() throws {
+    let folder = try TemporaryFolder()
+    let model = folder.path + "/encoder"
+    try FileManager.default.copyItem(atPath: Fixtures.path("models/bert-classifier"), toPath: model)
+    // Random tokens are read: any tokenizer will do.
+    try FileManager.default.copyItem(
+      atPath: Fixtures.path("tokenizers/wordlevel.json"), toPath: model + "/tokenizer.json")
+    let bench = try CommandRun("bench", model, "--prompt-tokens", "4", "--json")
+    let batches = try #require(try bench.json["batches"]?.array.map { Array($0) })
+    #expect(batches.map { $0["texts"]?.int } == [1, 32])
+    for batch in batches {
+      #expect(batch["texts_per_second"]!.double! > 0 && batch["latency_ms"]?["p99"] != nil)
+    }
+  }
+
   @Test func anOutputThatExistsIsNotOverwrittenUnlessForced() throws {
     let folder = try TemporaryFolder()
     let small = folder.path + "/small"

@@ -4,8 +4,9 @@ import PithCheckpoints
 import PithModels
 import PithTensors
 import PithTestSupport
-import PithTraining
 import Testing
+
+@testable import PithTraining
 
 /// What a teacher makes of the data, and texts with classes.
 struct DistillationTests {
@@ -195,6 +196,76 @@ struct DistillationTests {
       return
     }
     #expect(student.layers.count == 1 && student.classification != nil)
+  }
+
+  @Test func pairsOfTextsHaveASegmentEach() throws {
+    let folder = try folder()
+    // The class says whether both texts have the same word.
+    func lines(_ count: Int) -> String {
+      "first\tsecond\tlabel\n"
+        + (0..<count).map {
+          ["good\tgood\t1\n", "bad\tgood\t0\n", "good\tbad\t0\n", "bad\tbad\t1\n"][$0 % 4]
+        }.joined()
+    }
+    try lines(80).write(toFile: folder.path + "/train.tsv", atomically: true, encoding: .utf8)
+    try lines(8).write(toFile: folder.path + "/dev.tsv", atomically: true, encoding: .utf8)
+    let tokenizer = try Checkpoint(path: folder.path + "/encoder").tokenizer()
+    let texts = try LabelledTexts(lines(4), named: "pairs", tokenizer, longest: 4)
+    #expect(texts.examples.map(\.label) == [1, 0, 0, 1] && texts.classes == 2)
+    #expect(texts.examples[1].tokens == [2, 5, 3, 3] && texts.examples[1].segments == [0, 0, 0, 1])
+    let report = try TrainingRun(
+      recipe(folder, model: folder.path + "/encoder"), output: folder.path + "/pairs", pool: pool
+    ).train()
+    #expect(report.heldOut.accuracy == 1)
+    try "a\tb\tlabel\ngood\tbad\t1\ngood\t1\n".write(
+      toFile: folder.path + "/train.tsv", atomically: true, encoding: .utf8)
+    #expect(throws: TrainingDataError.self) {
+      try TrainingRun(recipe(folder, model: folder.path + "/encoder"), output: folder.path + "/x", pool: pool)
+    }
+  }
+
+  @Test func aNewEncoderLearnsImages() throws {
+    let folder = try TrainingRunTests.Folder()
+    var random = SeededGenerator(seed: 8)
+    // Of four pixels the brightest names the class.
+    let lines = (0..<240).map { _ in
+      let bright = Int(random.next() % 4)
+      return (0..<4).map { $0 == bright ? "\(5 + random.next() % 3)" : "\(random.next() % 4)" }.joined(
+        separator: ",")
+        + ",\(bright)\n"
+    }.joined()
+    func recipe(_ text: String, _ more: String = "") throws -> TrainingRecipe {
+      try text.write(toFile: folder.path + "/images.csv", atomically: true, encoding: .utf8)
+      return try TrainingRecipe(
+        yaml: """
+          model: {new: {layers: 1, width: 32, heads: 2, feed-forward: 64, context: 5}}
+          images: \(folder.path)/images.csv
+          held-out: 0.2
+          batch: 16
+          steps: 400
+          learning-rate: 3e-3
+          warm-up: 10
+          \(more)
+          """)
+    }
+    let output = folder.path + "/images"
+    let report = try TrainingRun(recipe(lines), output: output, pool: pool).train()
+    #expect(try #require(report.heldOut.accuracy) > 0.9)
+    guard case .encoder(let encoder) = try Checkpoint(path: output).model() else {
+      Issue.record("no encoder")
+      return
+    }
+    #expect(encoder.classification?.output.weight.rows == 4 && encoder.configuration.vocabularySize == 9)
+    for wrong in ["", "1,2,x,3\n", "1,2,0\n1,2,3,0\n", "1\n", "-1,2,0\n"] {
+      #expect(throws: TrainingDataError.self, "\(wrong)") {
+        try TrainingRun(recipe(wrong), output: folder.path + "/wrong", pool: pool)
+      }
+    }
+    // More pixels than the model reads.
+    #expect(throws: TrainingDataError.self) {
+      try TrainingRun(
+        recipe("1,2,3,4,5,0\n1,2,3,4,5,1\n1,2,3,4,5,1\n"), output: folder.path + "/wide", pool: pool)
+    }
   }
 
   @Test func whatDoesNotFitTogetherIsNamed() throws {
