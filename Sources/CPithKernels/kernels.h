@@ -105,6 +105,9 @@ static inline unsigned pith_code(const uint8_t *codes, size_t i, int bits) {
   return word >> shift & ((1u << bits) - 1);
 }
 
+/// How many codes of 2–7 bits a product of one token takes from a 32-bit word.
+static inline size_t pith_codes_of_word(int bits) { return bits <= 4 ? 8 : 4; }
+
 /// a · b + c in two roundings, whatever the instruction set: decoded weights must not depend on it.
 static inline float pith_offset_product(float a, float b, float c) {
 #pragma STDC FP_CONTRACT OFF

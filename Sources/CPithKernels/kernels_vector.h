@@ -113,10 +113,16 @@ INLINE u8x32 nibbles(const uint8_t *p) {
     30, 15, 31);
 }
 
-INLINE void unpack_bits(const int bits, const uint8_t *codes, size_t blocks, uint8_t *out) {
-  for (size_t block = 0; block < blocks; block++) {
+/// Blocks of 8 codes, out of `size` bytes.
+INLINE void unpack_bits(const int bits, const uint8_t *codes, size_t size, size_t blocks, uint8_t *out) {
+  for (size_t block = 0, place = 0; block < blocks; block++, place += (size_t)bits) {
     uint64_t word = 0;
-    memcpy(&word, codes + block * (size_t)bits, (size_t)bits);
+    if (place + 8 <= size) {
+      // What lies above the codes does not matter.
+      memcpy(&word, codes + place, 8);
+    } else {
+      memcpy(&word, codes + place, (size_t)bits);
+    }
     const uint64_t eight = spread(word, bits);
     memcpy(out + 8 * block, &eight, 8);
   }
@@ -127,12 +133,12 @@ INLINE void unpack_bits(const int bits, const uint8_t *codes, size_t blocks, uin
 INLINE const uint8_t *unpacked(const uint8_t *codes, int bits, size_t first, size_t count, uint8_t *buffer) {
   if (bits == 8) return codes + first;
   const uint8_t *start = codes + first / 8 * (size_t)bits;
-  const size_t blocks = count / 8;
+  const size_t blocks = count / 8, size = (count * (size_t)bits + 7) / 8;
   size_t done = blocks * 8;
   switch (bits) {
-  case 1: unpack_bits(1, start, blocks, buffer); break;
-  case 2: unpack_bits(2, start, blocks, buffer); break;
-  case 3: unpack_bits(3, start, blocks, buffer); break;
+  case 1: unpack_bits(1, start, size, blocks, buffer); break;
+  case 2: unpack_bits(2, start, size, blocks, buffer); break;
+  case 3: unpack_bits(3, start, size, blocks, buffer); break;
   case 4: {
     for (done = 0; done + 32 <= count; done += 32) {
       const u8x32 v = nibbles(start + done / 2);
@@ -140,9 +146,9 @@ INLINE const uint8_t *unpacked(const uint8_t *codes, int bits, size_t first, siz
     }
     break;
   }
-  case 5: unpack_bits(5, start, blocks, buffer); break;
-  case 6: unpack_bits(6, start, blocks, buffer); break;
-  case 7: unpack_bits(7, start, blocks, buffer); break;
+  case 5: unpack_bits(5, start, size, blocks, buffer); break;
+  case 6: unpack_bits(6, start, size, blocks, buffer); break;
+  case 7: unpack_bits(7, start, size, blocks, buffer); break;
   }
   for (; done < count; done++) buffer[done] = (uint8_t)pith_code(start, done, bits);
   return buffer;

@@ -32,12 +32,15 @@ INLINE void finish_row(lanes lanes_of_row, lanes totals[4], size_t row, size_t r
   }
 }
 
-// --- Four bits ---
+// --- Two to seven bits ---
 
-/// Columns of LANES 32-bit words of four-bit codes: lane i holds columns 8i … 8i + 7, lowest bits first.
-#define SPAN (8 * LANES)
+/// Columns of LANES words of codes, lowest bits first: a word holds eight codes of up to four bits, or four of more.
+#define SPAN(bits) (LANES * pith_codes_of_word(bits))
 
-/// How a row of four-bit codes meets its scales.
+/// Bytes of a span.
+#define SPAN_BYTES(bits) (SPAN(bits) / 8 * (size_t)(bits))
+
+/// How a row of codes meets its scales.
 typedef struct {
   size_t columns, groups;
   size_t spans;
@@ -45,23 +48,27 @@ typedef struct {
   size_t groups_per_span;
   ints places;       // the group of each lane, counted from the first of its span
   ints last_places;  // the same in the last span, which may have fewer
-} nibble_plan;
+} span_plan;
 
-/// Whether rows of four-bit codes in such groups take the fast way.
-INLINE bool has_nibble_plan(size_t group_size, size_t groups) {
-  const bool fits = groups == 1 || group_size % SPAN == 0 || (group_size % 8 == 0 && SPAN % group_size == 0);
+/// Whether rows of codes of so many bits in such groups are multiplied span by span.
+INLINE bool has_span_plan(int bits, size_t group_size, size_t groups) {
+  if (bits < 2 || bits > 7) return false;
+  const size_t span = SPAN(bits);
+  const bool fits =
+    groups == 1 || group_size % span == 0 || (group_size % pith_codes_of_word(bits) == 0 && span % group_size == 0);
   return fits && groups <= SCALES;
 }
 
-INLINE nibble_plan nibble_plan_of(size_t columns, size_t group_size, size_t groups) {
-  nibble_plan plan = {columns, groups, (columns + SPAN - 1) / SPAN, 0, 0, {0}, {0}};
+INLINE span_plan span_plan_of(int bits, size_t columns, size_t group_size, size_t groups) {
+  const size_t span = SPAN(bits);
+  span_plan plan = {columns, groups, (columns + span - 1) / span, 0, 0, {0}, {0}};
   if (groups == 1) {
     plan.spans_per_group = plan.spans;
-  } else if (group_size % SPAN == 0) {
-    plan.spans_per_group = group_size / SPAN;
+  } else if (group_size % span == 0) {
+    plan.spans_per_group = group_size / span;
   } else {
-    plan.groups_per_span = SPAN / group_size;
-    plan.places = count_up() * 8 / (int)group_size;
+    plan.groups_per_span = span / group_size;
+    plan.places = count_up() * (int)pith_codes_of_word(bits) / (int)group_size;
     const int highest = (int)(groups - 1 - (plan.spans - 1) * plan.groups_per_span);
     UNROLLED for (int lane = 0; lane < LANES; lane++) {
       plan.last_places[lane] = plan.places[lane] < highest ? plan.places[lane] : highest;
@@ -70,56 +77,75 @@ INLINE nibble_plan nibble_plan_of(size_t columns, size_t group_size, size_t grou
   return plan;
 }
 
-/// What the codes of a matrix stand for.
+/// What the codes of a matrix stand for. An index of four bits may hold, above a code of fewer, those of the next: the values repeat.
 typedef struct {
   bool is_affine;
-  small_table table;  // of affine codes: c − 8
-} nibble_values;
+  small_table table;  // of affine codes: c − 2^(bits−1)
+} code_values;
 
-INLINE nibble_values affine_nibbles(void) {
-  nibble_values values = {true, {{0}}};
-  for (int i = 0; i < 16; i++) values.table.values[i] = (float)(i - 8);
+INLINE code_values affine_values(const int bits) {
+  code_values values = {true, {{0}}};
+  if (bits > 4) return values;
+  for (int i = 0; i < 16; i++) values.table.values[i] = (float)(i % (1 << bits) - (1 << (bits - 1)));
   return values;
 }
 
-INLINE lanes nibble_at(const nibble_values *values, ints codes, const int place) {
-#if LANES < 16
-  // A table of 16 takes several registers here: arithmetic on the codes, which are signed by now, is faster.
-  if (values->is_affine) return __builtin_convertvector((codes << (28 - 4 * place)) >> 28, lanes);
-#endif
-  return look_up(values->table.values, (ints)((uints)codes >> (4 * place)));
+/// Whether codes become numbers by arithmetic, for which they are made signed first: there is no table of more than 16, and with few
+/// lanes one of 16 takes several registers.
+INLINE bool by_arithmetic(const int bits, const code_values *values) {
+  return bits > 4 || (LANES < 16 && values->is_affine);
+}
+
+INLINE lanes value_at(const int bits, const code_values *values, ints codes, const int place) {
+  if (by_arithmetic(bits, values)) {
+    return __builtin_convertvector((codes << (32 - bits * (place + 1))) >> (32 - bits), lanes);
+  }
+  return look_up(values->table.values, (ints)((uints)codes >> (bits * place)));
 }
 
 /// Σ value · x over one span, lane by lane.
-INLINE lanes span_product(const nibble_values *values, ints codes, const float *arranged, size_t span) {
-  const float *x = arranged + span * LANES / 16 * 128 + span * LANES % 16;
-#if LANES < 16
-  if (values->is_affine) codes ^= (int32_t)0x88888888;
-#endif
+INLINE lanes span_product(const int bits, const code_values *values, ints codes, const float *arranged, size_t span) {
+  const int count = (int)pith_codes_of_word(bits);
+  const float *x = arranged + span * LANES / 16 * 16 * (size_t)count + span * LANES % 16;
+  if (by_arithmetic(bits, values)) {
+    uint32_t highest = 0;
+    UNROLLED for (int j = 0; j < count; j++) highest |= 1u << (bits * (j + 1) - 1);
+    codes ^= (int32_t)highest;
+  }
   lanes even = {0}, odd = {0};
-  UNROLLED for (int j = 0; j < 8; j += 2) {
-    even += nibble_at(values, codes, j) * load(x + 16 * j);
-    odd += nibble_at(values, codes, j + 1) * load(x + 16 * j + 16);
+  UNROLLED for (int j = 0; j < count; j += 2) {
+    even += value_at(bits, values, codes, j) * load(x + 16 * j);
+    odd += value_at(bits, values, codes, j + 1) * load(x + 16 * j + 16);
   }
   return even + odd;
 }
 
-INLINE ints words_at(const uint8_t *p) {
+/// The words of a span from its bytes, which are the first of `packed`. Above its codes a word has bits of the next.
+INLINE ints span_words(const int bits, ints packed) {
+  if (bits == 4) return packed;
+  // Lane i begins at bit i · width, in one word of `packed` or across two.
+  const ints bit = count_up() * (bits * (int)pith_codes_of_word(bits)), from = bit / 32, right = bit % 32;
+  const ints left = 32 - right + (right == 0);
+  return (ints)((uints)permute((lanes)packed, from) >> (uints)right | (uints)permute((lanes)packed, from + 1) << (uints)left);
+}
+
+INLINE ints words_at(const int bits, const uint8_t *p) {
+  if (bits != 4) return span_words(bits, first_bytes(p, SPAN_BYTES(bits)));
   ints v;
   memcpy(&v, p, sizeof v);
   return v;
 }
 
 /// The words of a row's last span.
-INLINE ints last_words(const uint8_t *codes, const nibble_plan *plan) {
-  const size_t start = (plan->spans - 1) * SPAN, count = (plan->columns - start + 1) / 2;
-  if (count == SPAN / 2) return words_at(codes + start / 2);
-  return first_bytes(codes + start / 2, count);
+INLINE ints last_words(const int bits, const uint8_t *codes, const span_plan *plan) {
+  const size_t last = plan->spans - 1, count = ((plan->columns - last * SPAN(bits)) * (size_t)bits + 7) / 8;
+  const uint8_t *p = codes + last * SPAN_BYTES(bits);
+  return count == SPAN_BYTES(bits) ? words_at(bits, p) : span_words(bits, first_bytes(p, count));
 }
 
-/// One row of four-bit codes, lane by lane.
-INLINE lanes nibble_row(
-  const nibble_plan *plan, const nibble_values *values, const uint8_t *codes, const float *scales,
+/// One row of codes, lane by lane.
+INLINE lanes span_row(
+  const int bits, const span_plan *plan, const code_values *values, const uint8_t *codes, const float *scales,
   const float *arranged) {
   lanes total = {0};
   const size_t last = plan->spans - 1;
@@ -127,17 +153,17 @@ INLINE lanes nibble_row(
     for (size_t group = 0, span = 0; group < plan->groups; group++) {
       lanes part = {0};
       const size_t stop = smaller(span + plan->spans_per_group, last);
-      for (; span < stop; span++) part += span_product(values, words_at(codes + span * SPAN / 2), arranged, span);
-      if (group + 1 == plan->groups) part += span_product(values, last_words(codes, plan), arranged, last);
+      for (; span < stop; span++) part += span_product(bits, values, words_at(bits, codes + span * SPAN_BYTES(bits)), arranged, span);
+      if (group + 1 == plan->groups) part += span_product(bits, values, last_words(bits, codes, plan), arranged, last);
       total += part * scales[group];
     }
   } else {
     for (size_t span = 0; span < last; span++) {
-      const lanes part = span_product(values, words_at(codes + span * SPAN / 2), arranged, span);
+      const lanes part = span_product(bits, values, words_at(bits, codes + span * SPAN_BYTES(bits)), arranged, span);
       const lanes some = load(scales + span * plan->groups_per_span);
       total += part * permute(some, plan->places);
     }
-    const lanes part = span_product(values, last_words(codes, plan), arranged, last);
+    const lanes part = span_product(bits, values, last_words(bits, codes, plan), arranged, last);
     const lanes some = load(scales + last * plan->groups_per_span);
     total += part * permute(some, plan->last_places);
   }
@@ -148,9 +174,9 @@ INLINE lanes nibble_row(
 
 /// LANES zero points of a row from group `group` on, of which `available` bytes of memory hold the first.
 INLINE lanes zeros_at(const uint8_t *zeros, const int bits, size_t group, size_t available) {
-  uint8_t some[LANES] = {0};
-  const size_t wanted = LANES * (size_t)bits / 8;
   const uint8_t *p = zeros + group * (size_t)bits / 8;
+  uint8_t some[LANES + 4] = {0};
+  const size_t wanted = bits == 8 ? LANES : (LANES / 8 - 1) * (size_t)bits + (bits > 4 ? 8 : 4);
   if (available < wanted) {
     memcpy(some, p, available);
     p = some;
@@ -158,11 +184,19 @@ INLINE lanes zeros_at(const uint8_t *zeros, const int bits, size_t group, size_t
   if (bits == 8) return numbers(p);
   ints v;
   UNROLLED for (int half = 0; half < LANES; half += 8) {
-    int32_t word;
-    memcpy(&word, p + half / 2, sizeof word);
-    UNROLLED for (int lane = 0; lane < 8; lane++) v[half + lane] = word;
+    const uint8_t *start = p + half / 8 * bits;
+    if (bits > 4) {
+      uint64_t word;
+      memcpy(&word, start, sizeof word);
+      UNROLLED for (int lane = 0; lane < 8; lane++) v[half + lane] = (int32_t)(word >> (bits * lane));
+    } else {
+      int32_t word;
+      memcpy(&word, start, sizeof word);
+      UNROLLED for (int lane = 0; lane < 8; lane++) v[half + lane] = word;
+    }
   }
-  return __builtin_convertvector(v >> (count_up() % 8 * 4) & 15, lanes);
+  if (bits <= 4) v >>= count_up() % 8 * bits;
+  return __builtin_convertvector(v & ((1 << bits) - 1), lanes);
 }
 
 /// Σ scale · (2^(bits−1) − zero) · (sum of x) over the groups of a row, lane by lane: what other zero points than
@@ -254,13 +288,13 @@ INLINE float affine_row(const bool quantized, const pith_affine *m, const float 
   return sum_of(total) + rest;
 }
 
-/// Rows of 4- or 8-bit codes.
+/// Rows of codes in groups of common sizes.
 INLINE void common_affine_product(
   const int bits, const pith_affine *m, const pith_token *token, size_t first, size_t last, float *y) {
   scale_buffer buffer;
-  const nibble_values values = affine_nibbles();
-  nibble_plan plan;
-  if (bits == 4) plan = nibble_plan_of(m->columns, m->group_size, m->groups);
+  const code_values values = affine_values(bits);
+  span_plan plan;
+  if (bits < 8) plan = span_plan_of(bits, m->columns, m->group_size, m->groups);
   const size_t step = SCALES / m->groups;
   for (size_t start = first; start < last; start += step) {
     const size_t stop = smaller(start + step, last);
@@ -276,7 +310,7 @@ INLINE void common_affine_product(
     for (size_t row = start; row < stop; row++) {
       const uint8_t *codes = m->codes + row * m->row_bytes;
       const float *scales = buffer.values + (row - start) * m->groups;
-      lanes sum = bits == 4 ? nibble_row(&plan, &values, codes, scales, token->arranged)
+      lanes sum = bits < 8 ? span_row(bits, &plan, &values, codes, scales, token->arranged)
                             : byte_row(m, codes, scales, token->x);
       if (m->zeros && m->zeros_are_halves) {
         sum += half_zeros_row(m, row, scales, token->sums);
@@ -291,10 +325,17 @@ INLINE void common_affine_product(
 
 TARGET static void affine_product(
   const pith_affine *m, const pith_token *token, size_t first, size_t last, float *y) {
-  if (m->bits == 4 && has_nibble_plan(m->group_size, m->groups)) {
-    common_affine_product(4, m, token, first, last, y);
-  } else if (m->bits == 8 && (m->groups == 1 || m->group_size % LANES == 0) && m->groups <= SCALES) {
-    common_affine_product(8, m, token, first, last, y);
+  const bool by_bytes = m->bits == 8 && (m->groups == 1 || m->group_size % LANES == 0) && m->groups <= SCALES;
+  if (by_bytes || has_span_plan(m->bits, m->group_size, m->groups)) {
+    switch (m->bits) {
+    case 2: common_affine_product(2, m, token, first, last, y); break;
+    case 3: common_affine_product(3, m, token, first, last, y); break;
+    case 4: common_affine_product(4, m, token, first, last, y); break;
+    case 5: common_affine_product(5, m, token, first, last, y); break;
+    case 6: common_affine_product(6, m, token, first, last, y); break;
+    case 7: common_affine_product(7, m, token, first, last, y); break;
+    case 8: common_affine_product(8, m, token, first, last, y); break;
+    }
   } else if (m->scale_bits == 0) {
     for (size_t row = first; row < last; row++) y[row] = affine_row(false, m, token->x, token->sums, row);
   } else {
@@ -340,18 +381,14 @@ INLINE void decode_scales(const pith_codebook *m, size_t first, size_t last, flo
   }
 }
 
-TARGET static void codebook_product(
-  const pith_codebook *m, const pith_token *token, size_t first, size_t last, float *y) {
-  // Without scales a row is one group whose scale is 1.
-  const size_t groups = m->scale_format == PITH_SCALES_NONE ? 1 : m->groups;
-  if (m->bits != 4 || !has_nibble_plan(m->group_size, groups)) {
-    for (size_t row = first; row < last; row++) y[row] = codebook_row(m, token->x, row);
-    return;
-  }
+/// Rows of codes that are multiplied span by span.
+INLINE void span_codebook_product(
+  const int bits, const pith_codebook *m, size_t groups, const pith_token *token, size_t first, size_t last, float *y) {
   scale_buffer buffer;
-  nibble_values values = {false, {{0}}};
-  const nibble_plan plan = nibble_plan_of(m->columns, m->group_size, groups);
-  if (!m->table_per_row) memcpy(values.table.values, m->tables, sizeof values.table);
+  code_values values = {false, {{0}}};
+  const span_plan plan = span_plan_of(bits, m->columns, m->group_size, groups);
+  const size_t entries = (size_t)1 << bits;
+  if (!m->table_per_row) memcpy(values.table.values, m->tables, entries * sizeof(float));
   const size_t step = SCALES / groups;
   for (size_t start = first; start < last; start += step) {
     const size_t stop = smaller(start + step, last);
@@ -359,11 +396,29 @@ TARGET static void codebook_product(
     close_scales(&buffer, (stop - start) * groups);
     lanes totals[4] = {{0}, {0}, {0}, {0}};
     for (size_t row = start; row < stop; row++) {
-      if (m->table_per_row) half_decode((const uint16_t *)(m->tables + 32 * row), 16, values.table.values);
+      if (m->table_per_row) half_decode((const uint16_t *)(m->tables + 2 * entries * row), entries, values.table.values);
+      if (m->table_per_row || row == first) {
+        for (size_t i = entries; i < 16; i++) values.table.values[i] = values.table.values[i - entries];
+      }
       const uint8_t *codes = m->codes + row * m->row_bytes;
       const float *scales = buffer.values + (row - start) * groups;
-      const lanes sum = nibble_row(&plan, &values, codes, scales, token->arranged);
+      const lanes sum = span_row(bits, &plan, &values, codes, scales, token->arranged);
       finish_row(sum, totals, row - start, stop - start, y + start);
     }
+  }
+}
+
+TARGET static void codebook_product(
+  const pith_codebook *m, const pith_token *token, size_t first, size_t last, float *y) {
+  // Without scales a row is one group whose scale is 1.
+  const size_t groups = m->scale_format == PITH_SCALES_NONE ? 1 : m->groups;
+  if (m->bits > 4 || !has_span_plan(m->bits, m->group_size, groups)) {
+    for (size_t row = first; row < last; row++) y[row] = codebook_row(m, token->x, row);
+    return;
+  }
+  switch (m->bits) {
+  case 2: span_codebook_product(2, m, groups, token, first, last, y); break;
+  case 3: span_codebook_product(3, m, groups, token, first, last, y); break;
+  case 4: span_codebook_product(4, m, groups, token, first, last, y); break;
   }
 }

@@ -131,11 +131,16 @@ INLINE float vectors_row(
 
 /// A row of the common sizes, or of any.
 INLINE float any_vectors_row(const pith_vectors *m, size_t row, const float *x, float *out) {
+  if (m->sets == 1 && m->bits <= 8) {
+    if (m->dimension == 8 && m->codebooks == 2) return vectors_row(false, 2, 8, 1, m, row, x, out);
+    if (m->dimension == 6 && m->codebooks == 2) return vectors_row(false, 2, 6, 1, m, row, x, out);
+    if (m->dimension == 4 && m->codebooks == 2) return vectors_row(false, 2, 4, 1, m, row, x, out);
+    if (m->dimension == 4 && m->codebooks == 1) return vectors_row(false, 1, 4, 1, m, row, x, out);
+    if (m->dimension == 2 && m->codebooks == 1) return vectors_row(false, 1, 2, 1, m, row, x, out);
+  }
+  if (m->dimension == 4 && m->codebooks == 1 && m->bits <= 8) return vectors_row(false, 1, 4, m->sets, m, row, x, out);
+  if (m->dimension == 3 && m->codebooks == 1 && m->bits > 8) return vectors_row(true, 1, 3, m->sets, m, row, x, out);
   if (m->bits > 8) return vectors_row(true, m->codebooks, m->dimension, m->sets, m, row, x, out);
-  if (m->sets == 1 && m->dimension == 8 && m->codebooks == 2) return vectors_row(false, 2, 8, 1, m, row, x, out);
-  if (m->sets == 1 && m->dimension == 6 && m->codebooks == 2) return vectors_row(false, 2, 6, 1, m, row, x, out);
-  if (m->sets == 1 && m->dimension == 4 && m->codebooks == 2) return vectors_row(false, 2, 4, 1, m, row, x, out);
-  if (m->sets == 1 && m->dimension == 4 && m->codebooks == 1) return vectors_row(false, 1, 4, 1, m, row, x, out);
   return vectors_row(false, m->codebooks, m->dimension, m->sets, m, row, x, out);
 }
 
@@ -143,8 +148,146 @@ TARGET static void vectors_decode(const pith_vectors *m, size_t row, float *out)
   any_vectors_row(m, row, NULL, out);
 }
 
+// --- One token ---
+
+/// How many floats decoded codewords may take: half of the first cache.
+#define TABLE 4096
+
+/// The codewords of a matrix in float32, each filled up with zeros to 4 or 8 components.
+typedef struct {
+  __attribute__((aligned(64))) float values[TABLE];
+  uint32_t firsts[PIECE];  ///< where the codeword lies that code 0 stands for, for each code of a piece
+  size_t width, piece;     ///< a piece has whole rounds through all sets of codebooks, a multiple of 8 of them
+} word_table;
+
+/// Whether the codewords are few enough to be decoded for each turn of rows.
+INLINE bool has_word_table(const pith_vectors *m) {
+  const size_t codes = m->sets * m->codebooks, width = m->dimension <= 4 ? 4 : 8;
+  return m->dimension <= 8 && codes * 8 <= PIECE && (codes << m->bits) * width <= TABLE;
+}
+
+INLINE void decode_words(const pith_vectors *m, word_table *table) {
+  const size_t codes = m->sets * m->codebooks, words = codes << m->bits, dimension = m->dimension;
+  table->width = dimension <= 4 ? 4 : 8;
+  table->piece = PIECE / (8 * codes) * 8 * codes;
+  for (size_t i = 0; i < table->piece; i += codes) {
+    for (size_t j = 0; j < codes; j++) table->firsts[i + j] = (uint32_t)((j << m->bits) * table->width);
+  }
+  half_decode((const uint16_t *)m->tables, words * dimension, table->values);
+  if (dimension == table->width) return;
+  // From the last on, as each moves back.
+  for (size_t word = words; word-- > 0;) {
+    float *target = table->values + word * table->width;
+    memmove(target, table->values + word * dimension, dimension * sizeof(float));
+    for (size_t i = dimension; i < table->width; i++) target[i] = 0;
+  }
+}
+
+/// Where in the table the codewords of a piece of a row lie.
+INLINE void find_words(
+  const pith_vectors *m, const word_table *table, size_t row, size_t first, size_t count, uint32_t *places) {
+  const uint8_t *codes = m->codes + row * m->row_bytes;
+  const uint32_t width = (uint32_t)table->width;
+  if (m->bits <= 8) {
+    uint8_t buffer[PIECE];
+    const uint8_t *narrow = unpacked(codes, m->bits, first, count, buffer);
+    for (size_t i = 0; i < count; i++) places[i] = narrow[i] * width + table->firsts[i];
+    return;
+  }
+  const size_t bits = (size_t)m->bits;
+  const uint64_t mask = (1u << bits) - 1;
+  size_t i = 0;
+  // Four at a time, while eight bytes can be read.
+  for (; (first + i) * bits / 8 + 8 <= m->row_bytes && i + 4 <= count; i += 4) {
+    const size_t bit = (first + i) * bits;
+    uint64_t word;
+    memcpy(&word, codes + bit / 8, sizeof word);
+    word >>= bit % 8;
+    UNROLLED for (size_t j = 0; j < 4; j++) places[i + j] = (uint32_t)(word >> (j * bits) & mask) * width + table->firsts[i + j];
+  }
+  for (; i < count; i++) {
+    const size_t bit = (first + i) * bits;
+    uint32_t word = 0;
+    memcpy(&word, codes + bit / 8, smaller(4, m->row_bytes - bit / 8));
+    places[i] = (uint32_t)(word >> bit % 8 & mask) * width + table->firsts[i];
+  }
+}
+
+/// Defines the product of a token with a row whose codewords have as many components as a VECTOR. The runs at the end, for which x would
+/// be read too far, take the activations from `tail`.
+#define WORDS_ROW(NAME, VECTOR) \
+  INLINE float NAME( \
+    const size_t books, const pith_vectors *m, const word_table *table, size_t row, const float *x, const float *tail) { \
+    const size_t dimension = m->dimension, runs = (m->columns + dimension - 1) / dimension; \
+    const size_t inner = runs_within(m->columns, dimension, table->width), step = table->piece / books; \
+    VECTOR sums[4] = {{0}, {0}, {0}, {0}}; \
+    uint32_t places[PIECE]; \
+    for (size_t first = 0; first < runs; first += step) { \
+      const size_t count = smaller(step, runs - first); \
+      find_words(m, table, row, first * books, count * books, places); \
+      const size_t stop = inner < first ? 0 : smaller(count, inner - first); \
+      const float *activations = x + first * dimension; \
+      size_t i = 0; \
+      for (; i + 4 <= stop; i += 4) { \
+        UNROLLED for (size_t k = 0; k < 4; k++) { \
+          VECTOR activation, value; \
+          memcpy(&activation, activations + (i + k) * dimension, sizeof activation); \
+          memcpy(&value, table->values + places[(i + k) * books], sizeof value); \
+          for (size_t b = 1; b < books; b++) { \
+            VECTOR other; \
+            memcpy(&other, table->values + places[(i + k) * books + b], sizeof other); \
+            value += other; \
+          } \
+          sums[k] += value * activation; \
+        } \
+      } \
+      for (; i < count; i++) { \
+        VECTOR activation, value; \
+        const float *from = i < stop ? activations + i * dimension : tail + (first + i - inner) * dimension; \
+        memcpy(&activation, from, sizeof activation); \
+        memcpy(&value, table->values + places[i * books], sizeof value); \
+        for (size_t b = 1; b < books; b++) { \
+          VECTOR other; \
+          memcpy(&other, table->values + places[i * books + b], sizeof other); \
+          value += other; \
+        } \
+        sums[0] += value * activation; \
+      } \
+    } \
+    const VECTOR total = (sums[0] + sums[1]) + (sums[2] + sums[3]); \
+    float sum = 0; \
+    UNROLLED for (size_t i = 0; i < sizeof total / 4; i++) sum += total[i]; \
+    return sum * pith_vectors_scale(m, row); \
+  }
+
+/// The runs of a row for which `width` activations can be read.
+INLINE size_t runs_within(size_t columns, size_t dimension, size_t width) {
+  return columns < width ? 0 : (columns - width) / dimension + 1;
+}
+
+WORDS_ROW(words_row4, f32x4)
+WORDS_ROW(words_row8, f32x8)
+
 TARGET static void vectors_product(const pith_vectors *m, const float *x, size_t first, size_t last, float *y) {
-  for (size_t row = first; row < last; row++) y[row] = any_vectors_row(m, row, x, NULL);
+  if (!has_word_table(m)) {
+    for (size_t row = first; row < last; row++) y[row] = any_vectors_row(m, row, x, NULL);
+    return;
+  }
+  word_table table;
+  decode_words(m, &table);
+  const size_t read = runs_within(m->columns, m->dimension, table.width) * m->dimension;
+  float tail[24] = {0};
+  if (read < m->columns) memcpy(tail, x + read, (m->columns - read) * sizeof(float));
+  for (size_t row = first; row < last; row++) {
+    switch (table.width / 4 * 4 + (m->codebooks < 3 ? m->codebooks : 0)) {
+    case 5: y[row] = words_row4(1, m, &table, row, x, tail); break;
+    case 6: y[row] = words_row4(2, m, &table, row, x, tail); break;
+    case 4: y[row] = words_row4(m->codebooks, m, &table, row, x, tail); break;
+    case 9: y[row] = words_row8(1, m, &table, row, x, tail); break;
+    case 10: y[row] = words_row8(2, m, &table, row, x, tail); break;
+    default: y[row] = words_row8(m->codebooks, m, &table, row, x, tail); break;
+    }
+  }
 }
 
 // --- The search for codewords ---

@@ -69,9 +69,9 @@ extension StoredMatrix {
   private var tokensOneByOne: Int {
     switch self {
     case .dense: 4
-    case .affine(let storage): storage.bits == 4 ? 5 : storage.bits == 8 ? 3 : 1
-    case .codebook(let storage): storage.bits == 4 ? 5 : 1
-    case .vectors(let storage): storage.layout.bits > 8 ? 1 : 2
+    case .affine(let storage): storage.bits <= 4 ? 5 : 3
+    case .codebook(let storage): (2...4).contains(storage.bits) ? 5 : 1
+    case .vectors: 2
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
     case .masked: 2
     case .integer, .sparse, .transformed, .split, .sum, .product, .tensorTrain: 1

@@ -103,7 +103,7 @@ extension InstructionSets {
         }
       }
       let vectors = [1, 3, 8, 11].flatMap { bits in
-        [(1, 3), (4, 1), (6, 2), (8, 2), (12, 1)].map {
+        [(1, 3), (2, 1), (4, 1), (6, 2), (8, 2), (12, 1)].map {
           Sample.vectors(
             .init(dimension: $0.0, codebooks: $0.1, bits: bits, sets: 2), scaled: true, 3, columns, seed: 4)
         }

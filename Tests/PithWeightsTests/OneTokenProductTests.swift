@@ -11,7 +11,13 @@ extension InstructionSets {
     static let instructions = available.filter { $0 != PITH_SCALAR }
     static let shapes = (1...300).map { $0 } + [576, 1000, 1037, 2049]
 
-    @Test(arguments: instructions, [(4, false), (4, true), (8, false), (8, true), (3, true), (5, false)])
+    @Test(
+      arguments: instructions,
+      [
+        (2, false), (2, true), (3, false), (3, true), (4, false), (4, true), (5, false), (5, true), (6, true),
+        (7, true),
+        (8, false), (8, true),
+      ])
     func affineRowsMultiplyAsInTheScalarVersion(
       instructions: pith_instruction_set, codes: (bits: Int, zeros: Bool)
     ) {
@@ -29,7 +35,7 @@ extension InstructionSets {
       }
     }
 
-    @Test(arguments: instructions, [(4, false), (4, true), (2, true), (6, false)])
+    @Test(arguments: instructions, [(4, false), (4, true), (2, true), (3, false), (3, true), (6, false)])
     func codebookRowsMultiplyAsInTheScalarVersion(
       instructions: pith_instruction_set, codes: (bits: Int, tablePerRow: Bool)
     ) {
@@ -59,7 +65,11 @@ extension InstructionSets {
 
     @Test(
       arguments: instructions,
-      [(8, 2, 8), (8, 1, 4), (6, 2, 6), (6, 2, 4), (3, 3, 8), (12, 1, 6), (8, 2, 5), (7, 1, 17)])
+      [
+        (8, 2, 8), (8, 1, 4), (6, 2, 6), (6, 2, 4), (3, 3, 8), (12, 1, 6), (8, 2, 5), (7, 1, 17), (8, 1, 2),
+        (9, 1, 3),
+        (10, 1, 1), (2, 16, 7), (4, 5, 3),
+      ])
     func sumsOfVectorsMultiplyAsInTheScalarVersion(
       instructions: pith_instruction_set, sizes: (bits: Int, codebooks: Int, dimension: Int)
     ) {
@@ -105,7 +115,7 @@ extension InstructionSets {
       for (columns, groupSize) in Self.groupedShapes {
         let groups = (columns + groupSize - 1) / groupSize
         let scales = [UInt16](repeating: 0x3C00, count: groups) + [UInt16](repeating: 0x7C00, count: groups)
-        for bits in [4, 8] {
+        for bits in 2...8 {
           let weight = Affine(
             rows: 2, columns: columns, bits: bits, groupSize: groupSize,
             codes: Bytes(
@@ -117,8 +127,8 @@ extension InstructionSets {
           let y = using(instructions) {
             StoredMatrix.affine(weight).multiply(ones, on: ThreadPool(threads: 1)).values
           }
-          #expect(
-            y[0] == Float(columns * (bits == 4 ? 1 : 0x11)), "\(columns) columns in groups of \(groupSize)")
+          let sum = StoredMatrix.affine(weight).decoded()[row: 0].reduce(0, +)
+          #expect(y[0] == sum, "\(columns) columns in groups of \(groupSize), \(bits) bits")
           #expect(!y[1].isFinite)
         }
       }

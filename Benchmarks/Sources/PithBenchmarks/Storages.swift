@@ -12,7 +12,7 @@ struct Storage {
       Storage(name: "f16") { dense(.float16, $0, $1) },
       Storage(name: "bf16") { dense(.bfloat16, $0, $1) },
     ]
-    + [2, 3, 4, 8].map { bits in Storage(name: "int\(bits)/64") { affine(bits: bits, $0, $1) } }
+    + [2, 3, 4, 5, 6, 8].map { bits in Storage(name: "int\(bits)/64") { affine(bits: bits, $0, $1) } }
     + [
       Storage(name: "nf4/64") { codebook(bits: 4, tablePerRow: false, scaled: true, $0, $1) },
       Storage(name: "table/row 4") { codebook(bits: 4, tablePerRow: true, scaled: false, $0, $1) },
@@ -23,8 +23,12 @@ struct Storage {
       Storage(name: "int4·int8") { integer(bits: 4, .int8, $0, $1) },
       Storage(name: "int4·int4") { integer(bits: 4, .int4, $0, $1) },
       Storage(name: "sparse 1%") { sparse($0, $1) },
-      Storage(name: "2×256 of 8") { vectors(dimension: 8, bits: 8, $0, $1) },
-      Storage(name: "2×64 of 4") { vectors(dimension: 4, bits: 6, $0, $1) },
+      Storage(name: "1×256 of 2") { vectors(dimension: 2, books: 1, bits: 8, $0, $1) },
+      Storage(name: "1×512 of 3") { vectors(dimension: 3, books: 1, bits: 9, $0, $1) },
+      Storage(name: "2×64 of 4") { vectors(dimension: 4, books: 2, bits: 6, $0, $1) },
+      Storage(name: "2×64 of 6") { vectors(dimension: 6, books: 2, bits: 6, $0, $1) },
+      Storage(name: "2×256 of 8") { vectors(dimension: 8, books: 2, bits: 8, $0, $1) },
+      Storage(name: "PQ, 256 of 4") { vectors(dimension: 4, books: 1, bits: 8, sets: 4, $0, $1) },
       Storage(name: "rotated int4") { rotated(affine(bits: 4, $0, $1)) },
     ]
     + [0.5, 0.7, 0.9].flatMap { sparsity in
@@ -73,8 +77,10 @@ struct Storage {
         activations: activations))
   }
 
-  private static func vectors(dimension: Int, bits: Int, _ rows: Int, _ columns: Int) -> StoredMatrix {
-    let layout = VectorCodebook.Layout(dimension: dimension, codebooks: 2, bits: bits)
+  private static func vectors(
+    dimension: Int, books: Int, bits: Int, sets: Int = 1, _ rows: Int, _ columns: Int
+  ) -> StoredMatrix {
+    let layout = VectorCodebook.Layout(dimension: dimension, codebooks: books, bits: bits, sets: sets)
     return .vectors(
       VectorCodebook(
         rows: rows, columns: columns, layout: layout,

@@ -72,7 +72,8 @@ void pith_bfloat_columns_product(
 /// One token, prepared once for all rows of a matrix.
 typedef struct {
   const float *x;         ///< the activations
-  const float *arranged;  ///< for four-bit codes: by blocks of 128 columns, column 8i + j of a block at 16j + i
+  const float *arranged;  ///< for codes of less than 8 bits, n to a word (8 up to four bits, else 4): by blocks of 16n columns, column ni + j of
+                          ///< a block at 16j + i
   const float *sums;      ///< the sum of x over each group of columns, then 15 zeros
 } pith_token;
 
