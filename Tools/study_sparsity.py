@@ -38,7 +38,7 @@ STUDIES = [
     *[(f"{percent(sparsity)} of the weights", pruned(sparsity)) for sparsity in SHARES + PATTERNS],
     ("Pruned and quantized in one sweep", [
         ("SparseGPT 50%, 8 bits", [joint(8, "0.5")]),
-        ("SparseGPT 25%, 4 bits", [joint(4, "0.25")]),
+        ("SparseGPT 30%, 4 bits", [joint(4, "0.3")]),
         ("SparseGPT 50%, 4 bits", [joint(4, "0.5")]),
         ("SparseGPT 2:4, 4 bits", [joint(4, "2:4")]),
         ("SparseGPT 50%, NF4", [joint(4, "0.5", grid="nf4")]),
