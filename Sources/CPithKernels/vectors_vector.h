@@ -213,9 +213,24 @@ INLINE void find_words(
   }
 }
 
+/// The runs of a row for which `width` activations can be read.
+INLINE size_t runs_within(size_t columns, size_t dimension, size_t width) {
+  return columns < width ? 0 : (columns - width) / dimension + 1;
+}
+
 /// Defines the product of a token with a row whose codewords have as many components as a VECTOR. The runs at the end, for which x would
 /// be read too far, take the activations from `tail`.
 #define WORDS_ROW(NAME, VECTOR) \
+  INLINE VECTOR NAME##_at(const float *p) { \
+    VECTOR v; \
+    memcpy(&v, p, sizeof v); \
+    return v; \
+  } \
+  INLINE VECTOR NAME##_sum(const size_t books, const word_table *table, const uint32_t *places) { \
+    VECTOR sum = NAME##_at(table->values + places[0]); \
+    for (size_t b = 1; b < books; b++) sum += NAME##_at(table->values + places[b]); \
+    return sum; \
+  } \
   INLINE float NAME( \
     const size_t books, const pith_vectors *m, const word_table *table, size_t row, const float *x, const float *tail) { \
     const size_t dimension = m->dimension, runs = (m->columns + dimension - 1) / dimension; \
@@ -230,28 +245,12 @@ INLINE void find_words(
       size_t i = 0; \
       for (; i + 4 <= stop; i += 4) { \
         UNROLLED for (size_t k = 0; k < 4; k++) { \
-          VECTOR activation, value; \
-          memcpy(&activation, activations + (i + k) * dimension, sizeof activation); \
-          memcpy(&value, table->values + places[(i + k) * books], sizeof value); \
-          for (size_t b = 1; b < books; b++) { \
-            VECTOR other; \
-            memcpy(&other, table->values + places[(i + k) * books + b], sizeof other); \
-            value += other; \
-          } \
-          sums[k] += value * activation; \
+          sums[k] += NAME##_sum(books, table, places + (i + k) * books) * NAME##_at(activations + (i + k) * dimension); \
         } \
       } \
       for (; i < count; i++) { \
-        VECTOR activation, value; \
         const float *from = i < stop ? activations + i * dimension : tail + (first + i - inner) * dimension; \
-        memcpy(&activation, from, sizeof activation); \
-        memcpy(&value, table->values + places[i * books], sizeof value); \
-        for (size_t b = 1; b < books; b++) { \
-          VECTOR other; \
-          memcpy(&other, table->values + places[i * books + b], sizeof other); \
-          value += other; \
-        } \
-        sums[0] += value * activation; \
+        sums[0] += NAME##_sum(books, table, places + i * books) * NAME##_at(from); \
       } \
     } \
     const VECTOR total = (sums[0] + sums[1]) + (sums[2] + sums[3]); \
@@ -259,11 +258,6 @@ INLINE void find_words(
     UNROLLED for (size_t i = 0; i < sizeof total / 4; i++) sum += total[i]; \
     return sum * pith_vectors_scale(m, row); \
   }
-
-/// The runs of a row for which `width` activations can be read.
-INLINE size_t runs_within(size_t columns, size_t dimension, size_t width) {
-  return columns < width ? 0 : (columns - width) / dimension + 1;
-}
 
 WORDS_ROW(words_row4, f32x4)
 WORDS_ROW(words_row8, f32x8)

@@ -71,7 +71,7 @@ extension StoredMatrix {
     case .dense: 4
     case .affine(let storage): storage.bits <= 4 ? 5 : 3
     case .codebook(let storage): (2...4).contains(storage.bits) ? 5 : 1
-    case .vectors: 2
+    case .vectors(let storage): storage.layout.bits > 8 ? 1 : 2
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
     case .masked: 2
     case .integer, .sparse, .transformed, .split, .sum, .product, .tensorTrain: 1
