@@ -15,7 +15,7 @@ help:
 	@echo "make study-distillation DATA=folder ENCODER=folder of all-MiniLM-L6-v2: students of every shape: docs/distillation.md (two hours)"
 	@echo "make compare-quantization DATA=folder the same through other quantizers, beside ours: docs/comparison.md (hours; the same)"
 	@echo "make compare-pruning DATA=folder      llm-compressor's pruning beside ours: docs/comparison.md (half an hour)"
-	@echo "make compare-training DATA=folder ENCODER=folder of all-MiniLM-L6-v2: PyTorch's training beside ours (ten minutes)"
+	@echo "make compare-training DATA=folder ENCODER=folder of all-MiniLM-L6-v2: PyTorch's training beside ours (half an hour)"
 	@echo "make format   format the sources"
 	@echo "make lint     check the style"
 
@@ -52,6 +52,7 @@ compare-pruning: build
 
 compare-training: build
 	@python3 Tools/peers/compare_training.py --pith $(PITH) --data "$(DATA)" --encoder "$(ENCODER)"
+	@python3 Tools/peers/compare_training.py --pith $(PITH) --data "$(DATA)" --encoder "$(ENCODER)" --accuracy
 
 bench:
 	@Tools/install.sh

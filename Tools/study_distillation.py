@@ -51,14 +51,22 @@ class Study:
             self.run(command or ("distill" if teaches else "train"), path, "-o", folder, "--resume")
         return folder
 
-    def compressed(self, name, model, steps):
+    def compressed(self, name, model, steps, *arguments):
         folder = self.cache / name
         if not folder.exists():
             say(name)
             path = folder.with_suffix(".yaml")
             path.write_text(json.dumps({"embedding-bits": 0, "steps": steps}))
-            self.run("compress", model, "-o", folder, "--recipe", path, "--skip-measuring")
+            self.run("compress", model, "-o", folder, "--recipe", path, "--skip-measuring", *arguments)
         return folder
+
+    def sentences(self):
+        """What SST-2 says, a paragraph for each sentence, to calibrate with."""
+        path = self.cache / "sentences.txt"
+        if not path.exists():
+            lines = (self.data / "sst2/train.tsv").read_text().splitlines()[1:4000]
+            path.write_text("\n\n".join(line.rsplit("\t", 1)[0] for line in lines))
+        return path
 
     # Texts with classes.
 
@@ -115,6 +123,8 @@ class Study:
             ("every second layer", {"layers-of": str(teacher), "every": 2}),
             ("half as wide", {"new": new}),
             ("low rank, half of the layers' weights", self.compressed("svd", teacher, [{"method": "svd", "loss": "plain", "layers": layers}])),
+            ("the same, nearest to the layers' outputs",
+             self.compressed("svd-outputs", teacher, [{"method": "svd", "layers": layers}], "--calibration", self.sentences())),
             ("tensor trains in the layers", self.compressed("trains", teacher, [{"method": "tensor-train", "layers": layers}])),
             ("the embedding a tensor train", self.compressed("embedding", teacher, train)),
             *[(f"new, {mask} mask, a quarter of the weights", {"new": {**new, "width": 384, "heads": 12, "feed-forward": 1536,
@@ -156,12 +166,14 @@ class Study:
 
     def widths(self):
         """As many weights in the layers, spread over more."""
-        lines = []
+        lines, losses = [], []
         for width in WIDTHS:
             density = (WIDTHS[0] / width) ** 2
             shape = {"layers": 4, "width": width, "heads": 4, "feed-forward": 2 * width, "context": 128, "density": density}
             report, _ = self.characters(f"width-{width}", model={"new": shape})
-            lines.append(row(width, f"{density:.2f}", f"{report['parameters'] / 1e3:.0f}", f"{report['validation_loss']:.4f}"))
+            losses.append(report["validation_loss"])
+            lines.append(row(width, f"{density:.2f}", f"{report['parameters'] / 1e3:.0f}", f"{losses[-1]:.4f}"))
+        (PAGE.parent / "widths.svg").write_text(plot(losses))
         return table(["width", "density", "parameters, thousands", "validation loss"], lines)
 
     def dropout(self):
@@ -232,6 +244,26 @@ class Study:
                 "evaluate", model, "--text", self.data / "wikitext2/test.txt", "--window", 512, "--max-windows", 40, "--json"))[0]
             path.write_text(str(report["perplexity"]))
         return float(path.read_text())
+
+
+def plot(losses):
+    """An SVG of the losses of WIDTHS."""
+    width, height, left, bottom = 520, 300, 60, 45
+    low, high = min(losses), max(losses)
+    pad = 0.1 * (high - low) or 0.1
+    xs = [left + 30 + index * (width - left - 60) / (len(WIDTHS) - 1) for index in range(len(WIDTHS))]
+    ys = [20 + (height - bottom - 20) * (high + pad - loss) / (high - low + 2 * pad) for loss in losses]
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+             f'<rect width="{width}" height="{height}" fill="white"/>',
+             f'<path d="M{left} 20V{height - bottom}H{width - 20}" stroke="#888" fill="none"/>',
+             '<polyline fill="none" stroke="#2563eb" points="' + " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys)) + '"/>']
+    for x, y, name, loss in zip(xs, ys, WIDTHS, losses):
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#2563eb"/>'
+                     f'<text x="{x:.1f}" y="{y - 9:.1f}" text-anchor="middle">{loss:.3f}</text>'
+                     f'<text x="{x:.1f}" y="{height - bottom + 18}" text-anchor="middle">{name}</text>')
+    parts.append(f'<text x="{width / 2}" y="{height - 10}" text-anchor="middle">width, with as many weights in the layers</text>')
+    parts.append(f'<text transform="translate(16 {height / 2}) rotate(-90)" text-anchor="middle">validation loss</text>')
+    return "\n".join([*parts, "</svg>", ""])
 
 
 def mean(values):

@@ -134,14 +134,14 @@ struct StudentTests {
       let powers = row.map { exp(Double($0 / temperature)) }
       return powers.map { $0 / powers.reduce(0, +) }
     }
-    let mean = Teachers<Decoder>.mean(of: logits, temperature: temperature)
+    let mean = Teachers<Decoder>.mean(of: logits, temperature: temperature, on: pool)
     for row in 0..<4 {
       let each = logits.map { shares($0[row: row]) }
       for (column, share) in shares(mean[row: row]).enumerated() {
         #expect(abs(share - each.reduce(0) { $0 + $1[column] } / 3) < 1e-5)
       }
     }
-    #expect(Teachers<Decoder>.mean(of: [logits[0]], temperature: 2) == logits[0])
+    #expect(Teachers<Decoder>.mean(of: [logits[0]], temperature: 2, on: pool) == logits[0])
   }
 
   @Test func masksOfATeacherAreDrawnByBatch() throws {

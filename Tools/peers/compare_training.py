@@ -5,7 +5,8 @@
 
 The same shapes, batches and lengths on as many threads, one after the other, several times in turn: a character model, an encoder like
 MiniLM with a head of two classes, and SmolLM2-135M. The seconds are the median of the steps after the second; memory is the most that
-was resident. Environments and the float32 model are those of compare_quantization.py.
+was resident. Environments and the float32 model are those of compare_quantization.py. `--accuracy` compares what comes of it: MiniLM
+on SST-2, fine-tuned by the same recipe with three seeds; ours are the teachers of study_distillation.py, and are kept with its models.
 """
 
 import argparse
@@ -16,8 +17,10 @@ import tempfile
 from pathlib import Path
 
 from compare_quantization import FULL, HERE, PAGE, ROOT, Comparison, measured, say
+from study_distillation import SEEDS, STEPS, Study, mean, row, table
 
 BEGIN, END = "<!-- tables: written by Tools/peers/compare_training.py -->\n", "<!-- end of the tables of training -->\n"
+ACCURACY = "<!-- table: accuracy of the trained -->\n", "<!-- end of the table of accuracy -->\n"
 CHARACTERS = "{new: {layers: 4, width: 128, heads: 4, feed-forward: 352, context: 256}}"
 # Name, case of train_pytorch.py, batch, window, steps.
 CASES = [
@@ -63,6 +66,29 @@ def theirs(comparison, case, folder, batch, window, steps):
     return result["seconds"], peak, result["version"]
 
 
+def accuracy(comparison, study):
+    """MiniLM on SST-2: accuracy in percent, ours and theirs, with the same seeds."""
+    us, them, version = [], [], ""
+    for seed in SEEDS:
+        us.append(study.accuracy(study.teacher(seed)))
+        path = study.cache / f"pytorch-{seed}.json"
+        if not path.exists():
+            say(f"PyTorch on SST-2, seed {seed}")
+            _, _, output = measured(
+                [comparison.python("reference"), HERE / "fine_tune_pytorch.py", study.encoder, study.data / "sst2/train.tsv",
+                 study.data / "sst2/test.tsv", "--batch", 32, "--steps", STEPS, "--rate", 1e-4, "--warm-up", 50, "--seed", seed,
+                 "--threads", comparison.threads], comparison.log, {"HF_HUB_OFFLINE": "1"})
+            path.write_text(output.strip().splitlines()[-1])
+        result = json.loads(path.read_text())
+        them.append(result["accuracy"])
+        version = result["version"]
+    lines = [row(name, *[f"{value:.1f}" for value in values], f"{mean(values):.2f}")
+             for name, values in ((f"PyTorch {version}", them), ("**Pith**", us))]
+    before, rest = PAGE.read_text().split(ACCURACY[0])
+    text = table(["SST-2 accuracy, %", *(f"seed {seed}" for seed in SEEDS), "mean"], lines)
+    PAGE.write_text(before + ACCURACY[0] + "\n" + text + "\n" + ACCURACY[1] + rest.split(ACCURACY[1])[1])
+
+
 def write(rows, version):
     header = ("| | PyTorch: steps/s | Pith: steps/s | ours over theirs | PyTorch: MB | Pith: MB | ours over theirs |\n"
               "| --- | --- | --- | --- | --- | --- | --- |\n")
@@ -81,8 +107,12 @@ def main():
     parser.add_argument("--encoder", type=Path, required=True, help="the folder of all-MiniLM-L6-v2")
     parser.add_argument("--only", default="", help="measure only cases whose name contains this; the page stays as it is")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--accuracy", action="store_true", help="compare the accuracy on SST-2 instead")
     options = parser.parse_args()
     comparison = Comparison(options.pith, options.data, FULL, None, options.threads)
+    if options.accuracy:
+        accuracy(comparison, Study(options.pith, options.data, options.encoder))
+        return
     text = (options.data / "shakespeare/input.txt").read_text()
     rows, version = [], ""
     with tempfile.TemporaryDirectory() as folder:

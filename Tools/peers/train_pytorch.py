@@ -4,7 +4,7 @@
     python train_pytorch.py FOLDER CASE --batch 16 --window 256 --steps 20 --threads 2
 
 FOLDER is a model in Hugging Face's layout; of the case `new` only its shape is taken. Cases: `new` and `decoder` learn the next token
-of random ones, `encoder` two classes. AdamW, clipping to 1, and the defaults of transformers in all else.
+of random ones, `encoder` two classes. AdamW, clipping to 1, and the defaults of transformers in all else; dropout is off.
 """
 
 import argparse
@@ -19,7 +19,6 @@ def model_of(folder, case):
     if case == "new":
         return transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.from_pretrained(folder))
     if case == "encoder":
-        # Dropout is off on both sides.
         return transformers.AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

@@ -1,3 +1,4 @@
+import CPithKernels
 import PithCheckpoints
 import PithModels
 import PithTensors
@@ -52,24 +53,28 @@ struct Teachers<Model: Taught> {
   }
 
   /// Logits whose probabilities at a temperature are the mean of those of some: T · log of the mean of softmax(t/T).
-  static func mean(of logits: [Matrix], temperature: Float) -> Matrix {
+  static func mean(of logits: [Matrix], temperature: Float, on pool: ThreadPool) -> Matrix {
     guard logits.count > 1 else { return logits[0] }
-    var result = Matrix(rows: logits[0].rows, columns: logits[0].columns)
-    let columns = result.columns
-    for row in 0..<result.rows {
-      for matrix in logits {
-        let scaled = matrix[row: row].map { $0 / temperature }
-        let sum = logSumExp(scaled)
-        for (column, value) in scaled.enumerated() {
-          result[row, column] += Float(Elementary.exp(Double(value - sum))) / Float(logits.count)
+    let columns = logits[0].columns
+    return Matrix(rows: logits[0].rows, columns: columns) { target in
+      guard let start = target.baseAddress else { return }
+      nonisolated(unsafe) let to = start
+      pool.forEach(count: logits[0].rows, grain: 1) { range in
+        for row in range {
+          let sums = UnsafeMutableBufferPointer(start: to + row * columns, count: columns)
+          sums.initialize(repeating: 0)
+          for matrix in logits {
+            var shares = Array(matrix[row: row])
+            pith_softmax(&shares, columns, 1 / temperature)
+            pith_add(sums.baseAddress!, shares, columns)
+          }
+          for column in 0..<columns {
+            let share = max(sums[column] / Float(logits.count), .leastNormalMagnitude)
+            sums[column] = temperature * Float(Elementary.log(Double(share)))
+          }
         }
       }
-      for column in 0..<columns {
-        let share = max(result[row, column], .leastNormalMagnitude)
-        result[row, column] = temperature * Float(Elementary.log(Double(share)))
-      }
     }
-    return result
   }
 }
 

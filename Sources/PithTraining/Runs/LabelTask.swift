@@ -163,7 +163,7 @@ struct LabelTask: TrainingTask {
     return apart
       + run.divergence(
         encoder.classLogits(states, of: part.batch, &run)!,
-        from: Teachers<Encoder>.mean(of: taught, temperature: distillation.temperature),
+        from: Teachers<Encoder>.mean(of: taught, temperature: distillation.temperature, on: pool),
         targets: part.targets, temperature: distillation.temperature, soft: distillation.soft, weight: weight)
   }
 

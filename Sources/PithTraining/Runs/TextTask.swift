@@ -97,7 +97,7 @@ struct TextTask: TrainingTask {
       from: { rows in
         Teachers<Decoder>.mean(
           of: taught.map { $0.model.logits(inference.select($0.states, rows: rows), &inference) },
-          temperature: distillation.temperature)
+          temperature: distillation.temperature, on: pool)
       },
       targets: part.targets, temperature: distillation.temperature, soft: distillation.soft, weight: weight)
   }
