@@ -49,7 +49,8 @@ STUDIES = [
         for sparsity, block in [("0.3", "1x8"), ("0.5", "1x8"), ("0.3", "4x8"), ("0.5", "4x8"), ("0.3", "32x32")]
     ]),
     ("Cut out whole", [
-        *[(f"{count} layers", ["--drop-layers", count]) for count in (1, 2, 4, 8)],
+        ("1 layer", ["--drop-layers", 1]),
+        *[(f"{count} layers", ["--drop-layers", count]) for count in (2, 4, 8)],
         ("a third of the heads", ["--drop-heads", "0.3"]),
         ("a third of the heads, by magnitude", ["--drop-heads", "0.3", "--drop-score", "magnitude"]),
         *[(f"{share:.0%} of the neurons", ["--drop-neurons", share]) for share in (0.1, 0.25, 0.5)],

@@ -186,6 +186,10 @@ float pith_distillation(
   float *student, float *teacher, size_t count, size_t target, float temperature, float soft, float weight) {
   return K->distillation(student, teacher, count, target, temperature, soft, weight);
 }
+void pith_round_to_grid(const pith_grid *grid, const float *x, float *out, size_t count) { K->round_to_grid(grid, x, out, count); }
+float pith_round_to_grid_gradient(const pith_grid *grid, const float *x, const float *dy, float *dx, size_t count) {
+  return K->round_to_grid_gradient(grid, x, dy, dx, count);
+}
 void pith_adamw_step(const pith_adamw *rule, const float *gradient, float *values, float *first, float *second, size_t count) {
   K->adamw(rule, gradient, values, first, second, count);
 }

@@ -94,6 +94,32 @@ static float distillation(
   return soft * temperature * temperature * divergence + (1 - soft) * (plain - wanted);
 }
 
+/// The code of x, and whether it lies in the grid's range.
+static float grid_code(const pith_grid *g, float inverse, float x, bool *inside) {
+  const float place = x * inverse + g->zero;
+  *inside = place >= g->lowest - 0.5f && place <= g->highest + 0.5f;
+  const float code = place < g->lowest ? g->lowest : place > g->highest ? g->highest : place;
+  return nearbyintf(code);
+}
+
+static void round_to_grid(const pith_grid *g, const float *x, float *out, size_t count) {
+  const float inverse = g->scale != 0 ? 1 / g->scale : 0;
+  bool inside;
+  for (size_t i = 0; i < count; i++) out[i] = g->scale * (grid_code(g, inverse, x[i], &inside) - g->zero);
+}
+
+static float round_to_grid_gradient(const pith_grid *g, const float *x, const float *dy, float *dx, size_t count) {
+  const float inverse = g->scale != 0 ? 1 / g->scale : 0;
+  float sum = 0;
+  for (size_t i = 0; i < count; i++) {
+    bool inside;
+    const float code = grid_code(g, inverse, x[i], &inside);
+    if (inside) dx[i] += dy[i];
+    sum += dy[i] * (code - g->zero - (inside ? x[i] * inverse : 0));
+  }
+  return sum;
+}
+
 static void adamw(const pith_adamw *r, const float *gradient, float *values, float *first, float *second, size_t count) {
   const float rate = r->rate / r->correction1, root = 1 / sqrtf(r->correction2), keep = 1 - r->rate * r->decay;
   for (size_t i = 0; i < count; i++) {

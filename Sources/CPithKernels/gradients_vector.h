@@ -146,6 +146,36 @@ TARGET static float distillation(
   return soft * temperature * temperature * divergence + (1 - soft) * (plain - wanted);
 }
 
+/// Rounded to whole numbers, below 2²² in magnitude.
+INLINE lanes whole(lanes x) {
+  const lanes magic = all(12582912.0f);
+  return x + magic - magic;
+}
+
+TARGET static void round_to_grid(const pith_grid *g, const float *x, float *out, size_t count) {
+  const float inverse = g->scale != 0 ? 1 / g->scale : 0;
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const lanes place = load(x + i) * inverse + g->zero;
+    store(out + i, g->scale * (whole(lesser(greater(place, all(g->lowest)), all(g->highest))) - g->zero));
+  }
+  pith_kernels_scalar.round_to_grid(g, x + i, out + i, count - i);
+}
+
+TARGET static float round_to_grid_gradient(const pith_grid *g, const float *x, const float *dy, float *dx, size_t count) {
+  const float inverse = g->scale != 0 ? 1 / g->scale : 0;
+  lanes sums = {0};
+  size_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const lanes part = load(x + i) * inverse, place = part + g->zero, slope = load(dy + i);
+    const ints inside = (place >= all(g->lowest - 0.5f)) & (place <= all(g->highest + 0.5f));
+    const lanes code = whole(lesser(greater(place, all(g->lowest)), all(g->highest)));
+    store(dx + i, load(dx + i) + (lanes)((ints)slope & inside));
+    sums += slope * (code - g->zero - (lanes)((ints)part & inside));
+  }
+  return sum_of(sums) + pith_kernels_scalar.round_to_grid_gradient(g, x + i, dy + i, dx + i, count - i);
+}
+
 TARGET static void adamw(
   const pith_adamw *r, const float *gradient, float *values, float *first, float *second, size_t count) {
   const float rate = r->rate / r->correction1, root = 1 / sqrtf(r->correction2), keep = 1 - r->rate * r->decay;

@@ -45,6 +45,8 @@ typedef struct {
   void (*gelu_tanh_gradient)(const float *, const float *, float *, size_t);
   float (*cross_entropy)(float *, size_t, size_t, float, float);
   float (*distillation)(float *, float *, size_t, size_t, float, float, float);
+  void (*round_to_grid)(const pith_grid *, const float *, float *, size_t);
+  float (*round_to_grid_gradient)(const pith_grid *, const float *, const float *, float *, size_t);
   void (*adamw)(const pith_adamw *, const float *, float *, float *, float *, size_t);
 } pith_kernels;
 

@@ -87,5 +87,5 @@ extension Bytes {
   var indices16: [Int] { array(of: UInt16.self).map { Int(UInt16(littleEndian: $0)) } }
 
   /// The bytes as float16 values.
-  var halves: [Float] { array(of: UInt16.self).map { Half.decode(UInt16(littleEndian: $0)) } }
+  package var halves: [Float] { array(of: UInt16.self).map { Half.decode(UInt16(littleEndian: $0)) } }
 }

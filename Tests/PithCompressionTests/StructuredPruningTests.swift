@@ -1,5 +1,6 @@
 import Foundation
 import PithCheckpoints
+import PithJSON
 import PithModels
 import PithQuantization
 import PithSparsity
@@ -115,6 +116,18 @@ import Testing
       return .dense(Dense(weight))
     }
     #expect(zeros > 0)
+    // Columns of the heads that the report names are the zeros of the attention's output projections.
+    let report = try JSON(
+      parsing: [UInt8](#require(FileManager.default.contents(atPath: folder + "/pith.json"))))
+    let dropped = report["pruning"]?["heads_dropped"]?.array?.map { $0.array!.compactMap(\.int) } ?? []
+    #expect(dropped.isEmpty == name.contains("bert"))
+    for map in zeroed.maps where map.place.role == .attentionOutput && !dropped.isEmpty {
+      let (weight, dimension) = (map.weight.decoded(), ModelShape(original).headDimension)
+      let heads = (0..<(weight.columns / dimension)).filter { head in
+        (0..<weight.rows).allSatisfy { weight[$0, head * dimension] == 0 }
+      }
+      #expect(heads == dropped[map.place.layer!])
+    }
     let (a, b) = (states(pruned), states(zeroed))
     for (x, y) in zip(a.values, b.values) { #expect(abs(x - y) < 1e-4 * max(1, abs(y))) }
   }

@@ -22,8 +22,48 @@ struct CompositionTests {
           shape, cores: shape.cores.enumerated().map { Dense(random($1.rows, $1.columns, seed: UInt64($0))) }
         )),
       .masked(Masked(random(7, 40, seed: 3), at: .seed(5, perRow: 11))),
+      .codebook(codebook(perRow: false, scales: true)), .codebook(codebook(perRow: true, scales: false)),
+      .vectors(vectors(scales: true)),
+      .transformed(
+        Transformed(
+          .scale(halves([0.5, 2] + Array(repeating: 1, count: 15))), .vectors(vectors(scales: false)))
+      ),
     ]
   }()
+
+  static func halves(_ values: [Float]) -> Bytes {
+    Bytes(copying: values.map { Half.encode($0).littleEndian })
+  }
+
+  /// Multiples of 1/16 below 1, which float16 holds, as it does their sums.
+  private static func sixteenths(_ count: Int, seed: UInt64) -> [Float] {
+    random(1, count, seed: seed).values.map { (16 * $0).rounded() / 16 }
+  }
+
+  private static func codes(_ count: Int, rows: Int, bits: Int, seed: UInt64) -> Bytes {
+    var generator = SeededGenerator(seed: seed)
+    let codes = (0..<(rows * count)).map { _ in UInt16(generator.uniform() * Float(1 << bits)) }
+    return Packing.pack(codes, rows: rows, bits: bits)
+  }
+
+  private static func codebook(perRow: Bool, scales: Bool) -> Codebook {
+    let (rows, columns, groupSize) = (5, 17, 8)
+    let tables = sixteenths((perRow ? rows : 1) * 8, seed: 21)
+    return Codebook(
+      rows: rows, columns: columns, bits: 3, codes: codes(columns, rows: rows, bits: 3, seed: 22),
+      tables: perRow ? halves(tables) : Bytes(copying: tables), tablePerRow: perRow, groupSize: groupSize,
+      scales: scales ? .float16(halves(sixteenths(rows * 3, seed: 23).map { $0 + 1 })) : nil)
+  }
+
+  private static func vectors(scales: Bool) -> VectorCodebook {
+    let layout = VectorCodebook.Layout(dimension: 3, codebooks: 2, bits: 2, sets: 2)
+    let (rows, columns) = (6, 17)
+    return VectorCodebook(
+      rows: rows, columns: columns, layout: layout,
+      codes: codes(layout.codesPerRow(columns), rows: rows, bits: 2, seed: 24),
+      tables: halves(sixteenths(layout.tableShape.reduce(1, *), seed: 25)),
+      scales: scales ? halves(sixteenths(rows, seed: 26).map { $0 + 1 }) : nil)
+  }
 
   @Test(arguments: matrices.indices) func gradientsAreThoseOfDifferences(_ index: Int) throws {
     let matrix = Self.matrices[index]

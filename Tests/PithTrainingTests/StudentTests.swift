@@ -37,6 +37,10 @@ struct StudentTests {
                 Dense(CompositionTests.random($1.rows, $1.columns, seed: UInt64($0)))
               }))
         case .up: stored = .masked(Masked(map.weight.decoded(), at: .seed(3, perRow: columns / 2)))
+        case .gate:
+          let affine = LearnedGridTests.affine(
+            bits: 4, zeros: 1, rows: rows, columns: columns, groupSize: 16, scale: 0.02)
+          stored = .affine(affine)
         default: return map
         }
         return Linear(stored, bias: map.bias, at: map.place)

@@ -45,6 +45,14 @@ extension InstructionSets {
         }
       ),
       (
+        "rounding to a grid",
+        { x, _, dy, a, b, _ in
+          var grid = pith_grid(scale: 0.71, zero: 3.5, lowest: 1, highest: 7)
+          pith_round_to_grid(&grid, x, &a, x.count)
+          dy[0] += pith_round_to_grid_gradient(&grid, x, dy, &b, x.count)
+        }
+      ),
+      (
         "AdamW",
         { x, _, dy, a, b, _ in
           var step = pith_adamw(

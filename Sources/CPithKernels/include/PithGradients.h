@@ -32,6 +32,19 @@ float pith_cross_entropy(float *logits, size_t count, size_t target, float smoot
 float pith_distillation(
   float *student, float *teacher, size_t count, size_t target, float temperature, float soft, float weight);
 
+/// The values that integers of a group stand for: scale · (c − zero) for whole c from `lowest` to `highest`.
+typedef struct {
+  float scale;  ///< 0 where all values are 0
+  float zero, lowest, highest;
+} pith_grid;
+
+/// out = the value of the grid nearest to x.
+void pith_round_to_grid(const pith_grid *grid, const float *x, float *out, size_t count);
+
+/// Of pith_round_to_grid, whose rounding counts as the identity within the grid's range (straight through) and whose scale is learned
+/// (arXiv 1902.08153, equation 3): adds to dx, and gives d(scale).
+float pith_round_to_grid_gradient(const pith_grid *grid, const float *x, const float *dy, float *dx, size_t count);
+
 /// A step of AdamW (Loshchilov and Hutter, arXiv 1711.05101).
 typedef struct {
   float rate;        ///< the learning rate

@@ -8,6 +8,8 @@ import PithWeights
 /// The way of one model through the pruning of its heads and neurons, layer by layer.
 final class PruningRun {
   private(set) var reports: [MatrixReport] = []
+  /// The heads that go, by layer.
+  private(set) var headsDropped: [[Int]] = []
 
   private let pruning: StructuredPruning
   private let model: Model
@@ -88,6 +90,10 @@ final class PruningRun {
       let rows = rows(of: producer, for: group.inputs!)
       pruned[producer.place] = Linear(
         named.matrix, bias: producer.bias.map { bias in rows.map { bias[$0] } }, at: producer.place)
+    }
+    if map.place.role == .attentionOutput {
+      let left = Set(group.inputs!.map { $0 / shape.headDimension })
+      headsDropped.append((0..<(map.weight.columns / shape.headDimension)).filter { !left.contains($0) })
     }
     let narrow = group.matrices.last!.matrix
     pruned[map.place] = Linear(narrow, bias: map.bias, at: map.place)

@@ -44,11 +44,14 @@ struct StructuredPruner {
     let pruned = try run.finish()
 
     let dropped = Set(0..<before.layers).subtracting(kept).sorted()
-    let report: JSONValue = [
+    var report: JSONValue = [
       "summary": .string(before.change(to: after)), "before": before.json, "after": after.json,
       "layers_dropped": .array(dropped.map { .int($0) }),
       "matrices": .array(run.reports.map(\.json)),
     ]
+    if !run.headsDropped.isEmpty {
+      report["heads_dropped"] = .array(run.headsDropped.map { .array($0.map { .int($0) }) })
+    }
     let folder = try workspace.stage()
     let contents = ModelContents(pruned)
     let companions = try source.companionFiles()

@@ -3,16 +3,24 @@ import PithTensors
 import PithWeights
 
 /// How a weight that is stored in an unusual shape is made of the values that are trained: the factors of a product, the cores of
-/// a train, or the weights that a mask keeps.
+/// a train, the weights that a mask keeps, or what integers and codes stand for.
 ///
 /// The weight is formed once for each step; its gradient is carried back to what it is made of.
-enum Composition {
+indirect enum Composition {
   /// W = A·B.
   case product
   /// A tensor train.
   case train(TensorTrain.Shape)
   /// The weights at these places, row after row; the others are 0.
   case masked(Masked, places: [Int])
+  /// Integers: the weights that are rounded to them, and their steps.
+  case grid(LearnedGrid)
+  /// Codes of values: the values, and scales.
+  case table(LearnedTable)
+  /// Codes of vectors: the vectors, and scales.
+  case codewords(LearnedCodewords)
+  /// What stands behind a transform of the inputs.
+  case behind(InputTransform, Composition)
 
   /// How a stored matrix is made, with its values; nil for one that is trained as a whole.
   static func of(_ matrix: StoredMatrix) -> (composition: Composition, factors: [Matrix])? {
@@ -24,7 +32,17 @@ enum Composition {
       let (places, decoded) = (masked.places, matrix.decoded())
       let values = Matrix(rows: 1, columns: places.count, values: places.map { decoded.values[$0] })
       return (.masked(masked, places: places), [values])
-    default: return nil
+    case .affine(let affine):
+      return LearnedGrid(affine).map { (.grid($0), $0.factors) }
+    case .codebook(let codebook):
+      let table = LearnedTable(codebook)
+      return (.table(table), table.factors)
+    case .vectors(let vectors):
+      let codewords = LearnedCodewords(vectors)
+      return (.codewords(codewords), codewords.factors)
+    case .transformed(let whole):
+      return of(whole.inner).map { (.behind(whole.transform, $0.composition), $0.factors) }
+    case .dense, .blocks, .integer, .sparse, .split, .sum: return nil
     }
   }
 
@@ -39,6 +57,12 @@ enum Composition {
         for (index, place) in places.enumerated() { target[place] = factors[0].values[index] }
       }
       return weight
+    case .grid(let grid): return grid.weight(factors, on: pool)
+    case .table(let table): return table.weight(factors, on: pool)
+    case .codewords(let codewords): return codewords.weight(factors, on: pool)
+    case .behind(let transform, let inner):
+      let weight = inner.weight(factors, rows: rows, columns: columns, on: pool)
+      return StoredMatrix.transformed(Transformed(transform, .dense(Dense(weight)))).decoded(on: pool)
     }
   }
 
@@ -56,6 +80,12 @@ enum Composition {
       gradients[0].values.withUnsafeMutableBufferPointer { target in
         for (index, place) in places.enumerated() { target[index] += gradient.values[place] }
       }
+    case .grid(let grid): grid.carryBack(gradient, factors, into: &gradients, on: pool)
+    case .table(let table): table.carryBack(gradient, factors, into: &gradients, on: pool)
+    case .codewords(let codewords): codewords.carryBack(gradient, factors, into: &gradients, on: pool)
+    case .behind(let transform, let inner):
+      // A row of the whole is Tᵀ · a row of what stands behind.
+      inner.carryBack(transform.apply(gradient, on: pool), factors, into: &gradients, on: pool)
     }
   }
 
@@ -67,6 +97,19 @@ enum Composition {
     case .product: .product(MatrixProduct(.dense(Dense(factors[0])), .dense(Dense(factors[1]))))
     case .train(let shape): .tensorTrain(TensorTrain(shape, cores: factors.map(Dense.init)))
     case .masked(let masked, _): .masked(masked.keeping(factors[0].values))
+    case .grid(let grid): grid.stored(factors)
+    case .table(let table): table.stored(factors)
+    case .codewords(let codewords): codewords.stored(factors)
+    case .behind(let transform, let inner): .transformed(Transformed(transform, inner.stored(factors)))
+    }
+  }
+
+  /// Whether weight decay pulls a factor towards 0: not where it says how others are scaled, or what codes stand for.
+  func decays(_ factor: Int) -> Bool {
+    switch self {
+    case .product, .train, .masked: true
+    case .grid, .table, .codewords: false
+    case .behind(_, let inner): inner.decays(factor)
     }
   }
 }

@@ -40,20 +40,21 @@ public struct Parameter: Sendable {
   public internal(set) var value: Matrix
   /// The sum of the gradients since they were last cleared.
   public internal(set) var gradient: Matrix
+  /// Whether weight decay pulls it towards 0: matrices alone, and none whose values are codes.
+  public let decays: Bool
 
-  /// Whether weight decay pulls it towards 0: matrices alone.
-  public var decays: Bool {
-    switch name {
-    case .weight, .factor: true
-    case .bias, .scale, .shift: false
-    }
+  init(_ name: ParameterName, _ value: Matrix, decays: Bool) {
+    self.name = name
+    self.value = value
+    self.decays = decays
+    gradient = Matrix(rows: value.rows, columns: value.columns)
   }
 }
 
 /// The parameters of a model, in the order in which a batch meets them.
 ///
-/// Of a packed model they are what its weights decode to: training is in float32. Weights that are products, tensor trains, or stored behind
-/// a mask stay so: what they are made of is trained.
+/// Weights that are products, tensor trains, or stored behind a mask stay so: what they are made of is trained. So do integers and codes: what
+/// is trained is what they are rounded from, and what they stand for. Of other packed weights it is what they decode to, in float32.
 public final class Parameters {
   /// All of them.
   public internal(set) var list: [Parameter]
@@ -77,11 +78,9 @@ public final class Parameters {
     on pool: ThreadPool? = nil
   ) {
     var list: [Parameter] = []
-    func add(_ name: ParameterName, _ value: @autoclosure () -> Matrix) {
+    func add(_ name: ParameterName, _ value: @autoclosure () -> Matrix, decays: Bool = false) {
       guard trains(name) else { return }
-      let value = value()
-      list.append(
-        Parameter(name: name, value: value, gradient: Matrix(rows: value.rows, columns: value.columns)))
+      list.append(Parameter(name, value(), decays: decays))
     }
     var composed: [ParameterName: Composed] = [:]
     for map in model.maps {
@@ -89,8 +88,7 @@ public final class Parameters {
       if trains(name), let (composition, factors) = Composition.of(map.weight) {
         let first = list.count
         for (index, factor) in factors.enumerated() {
-          let zeros = Matrix(rows: factor.rows, columns: factor.columns)
-          list.append(Parameter(name: .factor(map.place, index), value: factor, gradient: zeros))
+          list.append(Parameter(.factor(map.place, index), factor, decays: composition.decays(index)))
         }
         let (rows, columns) = (map.weight.rows, map.weight.columns)
         composed[name] = Composed(
@@ -98,7 +96,7 @@ public final class Parameters {
           value: composition.weight(factors, rows: rows, columns: columns, on: pool),
           gradient: Matrix(rows: rows, columns: columns))
       } else {
-        add(name, map.weight.decoded(on: pool))
+        add(name, map.weight.decoded(on: pool), decays: true)
       }
       if let bias = map.bias { add(.bias(map.place), Matrix(rows: 1, columns: bias.count, values: bias)) }
     }
