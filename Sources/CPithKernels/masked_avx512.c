@@ -152,21 +152,23 @@ INLINE TARGET unsigned step(
   __m512 w[4];
   switch (format) {
   case PITH_MASKED_HALF: {
-    const unsigned first = (unsigned)_mm_popcnt_u32((uint32_t)bits);
+    // What lies behind the weights of a mask is read too, and not spread.
     const uint8_t *p = m->values + 2 * next;
-    const __m512i a = _mm512_maskz_expand_epi16(
-      (__mmask32)bits, _mm512_maskz_loadu_epi16(_bzhi_u32(~0u, first), p));
-    const __m512i b = _mm512_maskz_expand_epi16(
-      (__mmask32)(bits >> 32), _mm512_maskz_loadu_epi16(_bzhi_u32(~0u, stored - first), p + 2 * first));
-    w[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(a));
-    w[1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(a, 1));
-    w[2] = _mm512_cvtph_ps(_mm512_castsi512_si256(b));
-    w[3] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(b, 1));
+    const bool isLast = next + 64 > m->count;
+    for (int j = 0; j < 4; j++) {
+      const __mmask16 own = (__mmask16)(bits >> 16 * j);
+      const unsigned count = (unsigned)_mm_popcnt_u32(own);
+      const __m256i halves = isLast
+        ? _mm256_maskz_loadu_epi16((__mmask16)_bzhi_u32(0xFFFF, count), p) : _mm256_loadu_si256((const __m256i *)p);
+      w[j] = _mm512_maskz_expand_ps(own, _mm512_cvtph_ps(halves));
+      p += 2 * count;
+    }
     break;
   }
   case PITH_MASKED_BYTE: {
     const __m512i center = _mm512_set1_epi8((char)0x80);
-    const __m512i codes = _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, stored), m->values + next);
+    const __m512i codes = next + 64 <= m->count
+      ? _mm512_loadu_si512(m->values + next) : _mm512_maskz_loadu_epi8(_bzhi_u64(~0ull, stored), m->values + next);
     const __m512i v = _mm512_xor_si512(_mm512_mask_expand_epi8(center, bits, codes), center);
     w[0] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(QUARTER(v, 0)));
     w[1] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(QUARTER(v, 1)));

@@ -32,13 +32,13 @@ struct SparsityPlot {
     print(row("storage", "columns", "sparsity", "bits", "threads", "µs", "× float16"))
     for columns in lengths {
       let rows = 48_000_000 / columns
-      var plain: [Int: Double] = [:]
+      let plain = Storage.dense(.float16, rows, columns)
       func take(_ name: String, _ sparsity: Double, _ matrix: StoredMatrix) {
         let x = Matrix(rows: 1, columns: columns, values: randomFloats(columns))
         for pool in pools {
-          let time = shortestRun { _ = matrix.multiply(x, on: pool) }
-          let ratio = time / plain[pool.threads, default: time]
-          plain[pool.threads] = plain[pool.threads] ?? time
+          let (time, dense) = shortestRuns(
+            { _ = matrix.multiply(x, on: pool) }, { _ = plain.multiply(x, on: pool) })
+          let ratio = time / dense
           points.append(
             Point(series: name, columns: columns, threads: pool.threads, sparsity: sparsity, ratio: ratio))
           print(
@@ -47,7 +47,7 @@ struct SparsityPlot {
               "\(pool.threads)", decimals(time * 1e6, 1), decimals(ratio, 2)))
         }
       }
-      take("float16", 0, Storage.dense(.float16, rows, columns))
+      take("float16", 0, plain)
       take("int8", 0, Storage.affine(bits: 8, rows, columns))
       take("int4", 0, Storage.affine(bits: 4, rows, columns))
       for (name, bits) in [("float16", 16), ("int4", 4)] {
