@@ -82,7 +82,7 @@ class Study:
         """Accuracy on GLUE's validation set, in percent; kept beside the model."""
         path = folder.with_suffix(".accuracy")
         if not path.exists():
-            report = json.loads(self.run("evaluate", folder, "--sst2", self.data / "sst2/test.tsv", "--json"))[0]
+            report = json.loads(self.run("evaluate", folder, "--sst2", self.data / "sst2/test.tsv", "--json"))
             path.write_text(str(100 * report["accuracy"]))
         return float(path.read_text())
 
@@ -241,7 +241,7 @@ class Study:
         path = self.cache / f"{pathlib.Path(model).name}.perplexity"
         if not path.exists():
             report = json.loads(self.run(
-                "evaluate", model, "--text", self.data / "wikitext2/test.txt", "--window", 512, "--max-windows", 40, "--json"))[0]
+                "evaluate", model, "--text", self.data / "wikitext2/test.txt", "--window", 512, "--max-windows", 40, "--json"))
             path.write_text(str(report["perplexity"]))
         return float(path.read_text())
 
