@@ -102,8 +102,8 @@ let package = Package(
     tests(
       "PithTrainingTests",
       [
-        "PithTraining", "PithCheckpoints", "PithModels", "PithWeights", "PithTensors", "PithLinearAlgebra",
-        "PithJSON", "CPithKernels",
+        "PithTraining", "PithCompression", "PithCheckpoints", "PithModels", "PithWeights", "PithTensors",
+        "PithLinearAlgebra", "PithJSON", "CPithKernels",
       ]),
     tests(
       "PithCompressionTests",

@@ -64,7 +64,16 @@ struct Distill: ParsableCommand {
 
       Several teachers, teacher: [a, b, c], teach the mean of their probabilities; teacher-dropout: 0.1 that over \
       a teacher's dropout masks. Processes with members: {folder: shared, member: 0, of: 2} teach each other through \
-      a folder. Students of other shapes come from 'pith compress': products (svd), tensor trains, masks.
+      a folder. Students of other shapes come from 'pith compress': products (svd), tensor trains, masks. What it quantized \
+      learns to live with that and stays packed; with by-layer: true each layer in turn first learns to give what the \
+      teacher's gives:
+
+        model: small                            # pith compress model -o small --method gptq --bits 2 ...
+        teacher: model
+        text: notes.txt
+        by-layer: true                          # steps of each layer; then again without it, and with soft: 1
+        steps: 100
+        learning-rate: 1e-4
 
         pith distill student.yaml -o student
       """)

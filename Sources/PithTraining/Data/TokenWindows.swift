@@ -47,6 +47,11 @@ public struct TokenWindows: Sendable {
     return part(tokens, starts)
   }
 
+  /// All windows to learn from, one after the other.
+  var all: [[Int32]] {
+    stride(from: 0, through: tokens.count - window, by: window).map { Array(tokens[$0..<($0 + window)]) }
+  }
+
   /// All held-out windows, some at a time.
   public func heldOutParts(windows: Int) -> [Part] {
     let starts = Array(stride(from: 0, to: heldOut.count - window, by: window))

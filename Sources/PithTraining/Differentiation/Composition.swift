@@ -46,6 +46,17 @@ indirect enum Composition {
     }
   }
 
+  /// Whether a packed matrix that is trained is stored afterwards as it was, in as many bytes.
+  static func keeps(_ matrix: StoredMatrix) -> Bool {
+    switch matrix {
+    case .product, .tensorTrain, .codebook, .vectors: true
+    case .affine(let affine): if case .float16 = affine.scales { true } else { false }
+    case .masked(let masked): if case .float16 = masked.values { true } else { false }
+    case .transformed(let whole): keeps(whole.inner)
+    case .dense, .blocks, .integer, .sparse, .split, .sum: false
+    }
+  }
+
   /// The weight.
   func weight(_ factors: [Matrix], rows: Int, columns: Int, on pool: ThreadPool?) -> Matrix {
     switch self {

@@ -100,6 +100,10 @@ extension TrainingRecipe {
     }
     if let node = mapping["soft"] { distillation.soft = Float(try Self.number("soft", node)) }
     if let node = mapping["hidden"] { distillation.hidden = Float(try Self.number("hidden", node)) }
+    if let node = mapping["by-layer"] {
+      guard let known = node.bool else { throw TrainingRecipeError("'by-layer' must be true or false.") }
+      distillation.byLayer = known
+    }
     self.distillation = distillation
   }
 
@@ -134,10 +138,13 @@ extension TrainingRecipe {
   }
 
   /// What is said of a teacher.
-  private static let teachingKeys = ["temperature", "soft", "hidden", "teacher-dropout", "teacher-samples"]
+  private static let teachingKeys = [
+    "temperature", "soft", "hidden", "teacher-dropout", "teacher-samples", "by-layer",
+  ]
 
   private static let keys = [
     "model", "text", "labels", "images", "held-out", "teacher", "members", "temperature", "soft", "hidden",
+    "by-layer",
     "teacher-dropout",
     "teacher-samples", "window", "batch",
     "parts", "steps", "time", "optimizer", "weight-decay",

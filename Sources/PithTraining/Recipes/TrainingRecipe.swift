@@ -71,6 +71,9 @@ public struct TrainingRecipe: Sendable, Equatable {
     public var soft: Float = 0.5
     /// How much states that point elsewhere than the teacher's cost, layer by layer: encoders alone.
     public var hidden: Float = 0
+    /// Whether each layer in turn learns to give what the teacher's gives, and nothing else: decoders alone. The steps are
+    /// then those of each layer, the time is that of all.
+    public var byLayer = false
 
     /// From a teacher.
     public init(teacher: Teacher) { self.teacher = teacher }
@@ -157,6 +160,13 @@ public struct TrainingRecipe: Sendable, Equatable {
         try require(peers.burnIn >= 0, "burn-in", "0 or more steps")
       }
       if case .text = data { try require(distillation.hidden == 0, "hidden", "0 for a text") }
+      if distillation.byLayer {
+        guard case .text = data, case .models(let paths) = distillation.teacher, paths.count == 1,
+          distillation.dropout == 0
+        else {
+          throw TrainingRecipeError("'by-layer' is for a text and one teacher without dropout: leave it out.")
+        }
+      }
     }
     if case .layers(_, let every) = start { try require(every >= 1, "every", "at least 1") }
     try require(window >= 2, "window", "at least 2 tokens")
@@ -240,6 +250,7 @@ public struct TrainingRecipe: Sendable, Equatable {
       json["temperature"] = .double(Double(distillation.temperature))
       json["soft"] = .double(Double(distillation.soft))
       json["hidden"] = .double(Double(distillation.hidden))
+      json["by-layer"] = .bool(distillation.byLayer)
     }
     switch end {
     case .steps(let steps): json["steps"] = .int(steps)

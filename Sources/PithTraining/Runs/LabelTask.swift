@@ -209,7 +209,7 @@ struct LabelTask: TrainingTask {
     return HeldOutQuality(loss: sum / count, accuracy: Double(right) / count)
   }
 
-  func model() -> (model: Model, configuration: JSONValue, files: [(name: String, bytes: [UInt8])]) {
+  func model() -> TrainedModel {
     let model = Model.encoder(parameters.applied(to: encoder))
     return (model, configuration.describing(model), files)
   }

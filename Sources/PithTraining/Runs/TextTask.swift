@@ -63,7 +63,37 @@ struct TextTask: TrainingTask {
     }
     if let own = recipe.distillation?.peers { windows = windows.share(own.member, of: own.count) }
     self.windows = windows
-    parameters = Parameters(decoder, on: pool)
+    if recipe.distillation?.byLayer == true {
+      // The parameters of one layer are there at a time.
+      parameters = Parameters(decoder, where: { _ in false })
+      guard let teacher = teachers?.models[0], teacher.layers.count == decoder.layers.count,
+        teacher.configuration.width == decoder.configuration.width
+      else {
+        throw TrainingDataError(
+          "\(path): the student has other layers than its teacher, so they cannot be compared one by one: leave out 'by-layer'."
+        )
+      }
+    } else {
+      parameters = Parameters(decoder, on: pool)
+    }
+  }
+
+  /// The student's layers beside the teacher's, for `by-layer`.
+  func layerTuning() -> LayerTuning {
+    // States of both models are kept for each token.
+    let bytes = 8 * decoder.configuration.width * recipe.window
+    let most = max(recipe.batch, Self.memoryOfStates / bytes)
+    let held = windows.heldOutParts(windows: 1).prefix(max(1, most / 8)).map(\.batch.tokens)
+    return LayerTuning(
+      decoder, like: teachers!.models[0], windows: Array(windows.all.prefix(most)), heldOut: Array(held),
+      batch: recipe.batch, rate: recipe.learningRate, seed: recipe.seed, pool: pool)
+  }
+
+  private static let memoryOfStates = 500_000_000
+
+  var parameterCount: Int {
+    guard recipe.distillation?.byLayer == true else { return parameters.count }
+    return decoder.maps.filter { $0.place.layer != nil }.reduce(0) { $0 + $1.weight.rows * $1.weight.columns }
   }
 
   var summary: String {
@@ -106,16 +136,21 @@ struct TextTask: TrainingTask {
     try peers?.exchange(parameters, afterSteps: steps, on: pool)
   }
 
-  func measure() -> HeldOutQuality {
-    let now = parameters.applied(to: decoder)
+  func measure() -> HeldOutQuality { measure(parameters.applied(to: decoder)) }
+
+  /// What is measured of a decoder on what is held out.
+  func measure(_ now: Decoder) -> HeldOutQuality {
     let parts = windows.heldOutParts(windows: max(1, 4096 / recipe.window))
     let sum = parts.reduce(0) { $0 + now.loss($1, pool: pool) * Double($1.targets.count) }
     return HeldOutQuality(
       loss: sum / Double(parts.reduce(0) { $0 + $1.targets.count }), accuracy: nil)
   }
 
-  func model() -> (model: Model, configuration: JSONValue, files: [(name: String, bytes: [UInt8])]) {
-    let model = Model.decoder(parameters.applied(to: decoder))
+  func model() -> TrainedModel { model(parameters.applied(to: decoder)) }
+
+  /// A decoder with the configuration and the files of the student.
+  func model(_ trained: Decoder) -> TrainedModel {
+    let model = Model.decoder(trained)
     if case .new = recipe.start { return (model, configuration, files) }
     return (model, configuration.describing(model), files)
   }

@@ -60,7 +60,7 @@ public struct TrainingRun {
   }
 
   /// The number of values that are learned.
-  public var parameterCount: Int { task.parameters.count }
+  public var parameterCount: Int { task.parameterCount }
 
   /// What there is to learn from, in a few words.
   public var summary: String { task.summary }
@@ -85,6 +85,9 @@ public struct TrainingRun {
     try StagedFolder.check(output, overwrite: force)
     // A step makes and lets go of the same matrices as the one before; the system would clear their pages each time.
     pith_keep_freed_memory()
+    if recipe.distillation?.byLayer == true, let task = task as? TextTask {
+      return try trainByLayer(task, resume, force, progress)
+    }
     return try train(task, resume, force, keepEvery, progress)
   }
 
@@ -97,10 +100,7 @@ public struct TrainingRun {
     var training = Training(
       task.parameters, optimizer: Optimizer(recipe.optimizer), schedule: schedule,
       clipping: recipe.clipping, pool: pool)
-    var key = recipe.json
-    key["data"] = .string(task.digest)
-    let state = TrainingState(path: workspace + "/state.safetensors", key: key)
-    let log = StepLog(path: workspace + "/steps.jsonl")
+    let (state, log) = (state(of: task), log)
     let earlier = try begin(resume: resume, force: force, state, &training, log)
 
     let clock = ContinuousClock()
@@ -137,8 +137,63 @@ public struct TrainingRun {
     }
     let report = Report(
       steps: training.optimizer.steps, heldOut: measured ?? task.measure(),
-      parameters: task.parameters.count, seconds: elapsed())
-    try write(task, report, log)
+      parameters: parameterCount, seconds: elapsed())
+    try write(task.model(), report, log)
+    return report
+  }
+
+  private func state(of task: some TrainingTask) -> TrainingState {
+    var key = recipe.json
+    key["data"] = .string(task.digest)
+    return TrainingState(path: workspace + "/state.safetensors", key: key)
+  }
+
+  private var log: StepLog { StepLog(path: workspace + "/steps.jsonl") }
+
+  /// Layer after layer; what was killed goes on with the layer that it was at.
+  private func trainByLayer(
+    _ task: TextTask, _ resume: Bool, _ force: Bool, _ progress: (Progress) throws -> Void
+  ) throws -> Report {
+    // Of the training as a whole only the number of steps is kept, and what it took; each layer has a file.
+    var training = Training(
+      task.parameters, schedule: Schedule(peak: recipe.learningRate, steps: .max), pool: pool)
+    let (state, log) = (state(of: task), log)
+    let earlier = try begin(resume: resume, force: force, state, &training, log)
+    let clock = ContinuousClock()
+    let start = clock.now
+    func elapsed() -> Double { earlier + (clock.now - start) / .seconds(1) }
+
+    var tuning = task.layerTuning()
+    let count = tuning.student.layers.count
+    while tuning.index < count,
+      let layer = try LayerFile(workspace, tuning.index).read(
+        like: tuning.student.layers[tuning.index], doneBefore: training.optimizer.steps)
+    { tuning.take(layer) }
+    var steps = training.optimizer.steps
+    let first = steps
+    while tuning.index < count {
+      let index = tuning.index
+      let end: TrainingRecipe.End =
+        switch recipe.end {
+        case .steps: recipe.end
+        case .seconds(let seconds): .seconds(max(0, seconds - elapsed()) / Double(count - index))
+        }
+      _ = try tuning.next(until: end) { done, share in
+        steps += 1
+        try log.append(done, steps: steps, heldOut: nil, seconds: elapsed())
+        try progress(
+          Progress(
+            step: steps, share: (Double(index) + share) / Double(count), loss: done.loss, heldOut: nil,
+            tokensPerSecond: Double((steps - first) * recipe.batch * recipe.window)
+              / max(1e-9, (clock.now - start) / .seconds(1))))
+      }
+      try LayerFile(workspace, index).write(tuning.student.layers[index], steps: steps, shownAs: output)
+      training.optimizer = Optimizer(training.optimizer.rule, steps: steps, memories: [])
+      try state.keep(training, elapsed: elapsed(), shownAs: output)
+    }
+    let report = Report(
+      steps: steps, heldOut: task.measure(tuning.student), parameters: parameterCount, seconds: elapsed())
+    try write(task.model(tuning.student), report, log)
     return report
   }
 
@@ -180,9 +235,9 @@ public struct TrainingRun {
   }
 
   /// Writes the model, with the curve and the report beside the weights, and lets go of unfinished work.
-  private func write(_ task: some TrainingTask, _ report: Report, _ log: StepLog) throws {
+  private func write(_ trained: TrainedModel, _ report: Report, _ log: StepLog) throws {
     let folder = try StagedFolder(output, filledAt: workspace + "/output", overwrite: true)
-    var (model, configuration, files) = task.model()
+    var (model, configuration, files) = trained
     let contents = ModelContents(model)
     configuration["torch_dtype"] = "float32"
     configuration["quantization_config"] = nil

@@ -10,6 +10,8 @@ protocol TrainingTask {
 
   /// What is learned.
   var parameters: Parameters { get }
+  /// The number of values that are learned.
+  var parameterCount: Int { get }
   /// What else must be the same for a training to go on: digests of the data.
   var digest: String { get }
   /// What there is to learn from, in a few words.
@@ -32,9 +34,16 @@ protocol TrainingTask {
   /// What is measured on what is held out.
   func measure() -> HeldOutQuality
 
-  /// The trained model with its `config.json` and the files beside it.
-  func model() -> (model: Model, configuration: JSONValue, files: [(name: String, bytes: [UInt8])])
+  /// The trained model.
+  func model() -> TrainedModel
 }
+
+extension TrainingTask {
+  var parameterCount: Int { parameters.count }
+}
+
+/// A model with its `config.json` and the files beside it.
+typealias TrainedModel = (model: Model, configuration: JSONValue, files: [(name: String, bytes: [UInt8])])
 
 /// How good a model is on what it did not learn from.
 public struct HeldOutQuality: Sendable, Equatable {
