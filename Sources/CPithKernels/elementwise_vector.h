@@ -13,14 +13,19 @@ INLINE lanes lesser(lanes a, lanes b) {
   return (lanes)(((ints)a & choice) | ((ints)b & ~choice));
 }
 
+/// Rounded to whole numbers, below 2²² in magnitude: adding 1.5 · 2²³ leaves no bits for fractions.
+INLINE lanes whole(lanes x) {
+  const lanes magic = all(12582912.0f);
+  return x + magic - magic;
+}
+
 /// e^x to about two units in the last place; 0 below e^−87; NaN stays NaN.
 INLINE lanes exponential(lanes x) {
   const lanes given = x;
   const ints isNumber = x == x;
   const ints vanishes = x < all(-87.3f);
   x = lesser(greater(x, all(-87.3f)), all(88.3f));
-  const lanes magic = all(12582912.0f);  // 1.5 · 2²³: adding it rounds to a whole number
-  const lanes n = x * 1.44269504f + magic - magic;
+  const lanes n = whole(x * 1.44269504f);
   const lanes r = x - n * 0.693359375f + n * 2.12194440e-4f;
   lanes p = all(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;

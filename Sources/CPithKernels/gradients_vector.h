@@ -146,12 +146,6 @@ TARGET static float distillation(
   return soft * temperature * temperature * divergence + (1 - soft) * (plain - wanted);
 }
 
-/// Rounded to whole numbers, below 2²² in magnitude.
-INLINE lanes whole(lanes x) {
-  const lanes magic = all(12582912.0f);
-  return x + magic - magic;
-}
-
 TARGET static void round_to_grid(const pith_grid *g, const float *x, float *out, size_t count) {
   const float inverse = g->scale != 0 ? 1 / g->scale : 0;
   size_t i = 0;

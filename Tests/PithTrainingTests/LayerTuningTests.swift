@@ -99,6 +99,15 @@ struct LayerTuningTests {
     var other = try recipe(paths, steps: 1)
     other.start = .layers(of: paths.small, every: 2)
     #expect(throws: TrainingDataError.self) { try TrainingRun(other, output: folder + "/out", pool: pool) }
+    var plain = try recipe(paths, steps: 1)
+    plain.start = .model(path: folder + "/plain")
+    try FileManager.default.copyItem(atPath: paths.original, toPath: folder + "/plain")
+    try FileManager.default.copyItem(
+      atPath: paths.small + "/tokenizer.json", toPath: folder + "/plain/tokenizer.json")
+    let error = #expect(throws: TrainingDataError.self) {
+      try TrainingRun(plain, output: folder + "/out", pool: pool)
+    }
+    #expect(error?.description.contains("compress it first") == true)
     for line in ["by-layer: 3", "by-layer: true\nteacher-dropout: 0.1"] {
       #expect(throws: TrainingRecipeError.self) {
         try TrainingRecipe(yaml: "text: a.txt\nteacher: b\n\(line)")

@@ -132,27 +132,13 @@ struct TensorTrainGradient {
   let shape: TensorTrain.Shape
   let cores: [Matrix]
 
-  /// Rows are taken in so many parts, whose sums are added in order: the result does not depend on the number of threads.
-  private static let parts = 8
-
   func add(of gradient: Matrix, to gradients: inout [Matrix], on pool: ThreadPool?) {
     // Of an embedding only the rows that a batch names have a gradient.
     let rows = (0..<gradient.rows).filter { row in gradient[row: row].contains { $0 != 0 } }
-    var sums = (0..<Self.parts).map { _ in gradients.map { Matrix(rows: $0.rows, columns: $0.columns) } }
-    sums.withUnsafeMutableBufferPointer { sums in
-      nonisolated(unsafe) let sums = sums
-      func run(_ range: Range<Int>) {
-        for part in range {
-          for row in rows[(part * rows.count / Self.parts)..<((part + 1) * rows.count / Self.parts)] {
-            add(row, Array(gradient[row: row]), to: &sums[part])
-          }
-        }
-      }
-      if let pool { pool.forEach(count: Self.parts, grain: 1, run) } else { run(0..<Self.parts) }
+    let sums = Matrix.summed(rows: rows.count, on: pool, like: gradients) { place, sums in
+      add(rows[place], Array(gradient[row: rows[place]]), to: &sums)
     }
-    for part in sums {
-      for (index, sum) in part.enumerated() { gradients[index].add(sum) }
-    }
+    for (index, sum) in sums.enumerated() { gradients[index].add(sum) }
   }
 
   private func add(_ row: Int, _ gradient: [Float], to sums: inout [Matrix]) {
