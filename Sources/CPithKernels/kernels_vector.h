@@ -9,6 +9,9 @@
 //   look_up(t, i)     the floats of the 16-entry table t at the low 4 bits of LANES indices i
 //   permute(v, i)     the lanes of v at LANES indices i below LANES
 //   expand(v, bits)   the first lanes of v in the lanes whose bit is set, 0 in the others
+//   compress(v, bits) where there is a quick way: the lanes of v whose bit is set, one after the other
+//   spread_halves(p, bits), spread_bytes(p, bits)
+//                     the same: numbers at p, float16 or biased by 128, as floats in the lanes whose bit is set, 0 in the others; 8 are read
 //   first_bytes(p, n) the first n bytes at p, then zeros, as LANES integers
 //   spread(word, b)   the 8 codes of b bits in the low bits of a 64-bit word, as the bytes of another
 #include "kernels.h"

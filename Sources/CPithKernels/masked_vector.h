@@ -102,6 +102,97 @@ INLINE void decode_masked(const pith_masked *m, const pith_masked_format format,
   }
 }
 
+/// For each byte of a mask the number of bits set in it and the bytes before.
+INLINE uint64_t counts_up_to(uint64_t bits) {
+  uint64_t counts = bits - (bits >> 1 & 0x5555555555555555);
+  counts = (counts & 0x3333333333333333) + (counts >> 2 & 0x3333333333333333);
+  return (counts + (counts >> 4) & 0x0F0F0F0F0F0F0F0F) * 0x0101010101010101;
+}
+
+/// The product of the next columns of a row, from k to `stop`, not scaled.
+INLINE lanes multiply_columns(masked_row *r, const pith_masked_format format, const float *x, size_t k, size_t stop) {
+  lanes even = {0}, odd = {0};
+  for (; k + 2 * LANES <= stop; k += 2 * LANES) {
+    even += masked_weights(r, format, k, 1) * load(x + k);
+    odd += masked_weights(r, format, k + LANES, 1) * load(x + k + LANES);
+  }
+  for (; k < stop; k += LANES) {
+    even += masked_weights(r, format, k, 1) * (k + LANES <= stop ? load(x + k) : load_part(x + k, stop - k));
+  }
+  return even + odd;
+}
+
+#ifdef spread_halves
+/// Scales that are decoded at one time.
+#define SCALES_AT_ONCE 64
+
+/// The scales of up to SCALES_AT_ONCE groups of a row from one on; 1 where there are none.
+INLINE void masked_scales(const pith_masked *m, size_t row, size_t group, float *scales) {
+  const size_t count = smaller(SCALES_AT_ONCE, m->groups - group);
+  size_t i = 0;
+  for (; m->scales && i + LANES <= count; i += LANES) {
+    store(scales + i, halves_at(m->scales + 2 * (row * m->groups + group + i)));
+  }
+  for (; i < count; i++) scales[i] = masked_scale(m, row, group + i);
+}
+
+/// The product of the first columns of a row, scaled: of `groups` groups with `steps` times 64 columns each. A function of its own, since
+/// it needs all registers.
+static __attribute__((noinline)) TARGET lanes multiply_steps(
+  masked_row *r, const pith_masked_format format, size_t row, const float *x, size_t groups, size_t steps) {
+  const size_t size = format == PITH_MASKED_HALF ? 2 : 1;
+  const uint8_t *p = r->m->values + size * r->next;
+  const uint8_t *mask = r->mask;
+  float scales[SCALES_AT_ONCE];
+  lanes total = {0};
+  for (size_t group = 0; group < groups; group++) {
+    if (group % SCALES_AT_ONCE == 0) masked_scales(r->m, row, group, scales);
+    lanes sums[4] = {{0}, {0}, {0}, {0}};
+    for (size_t step = 0; step < steps; step++, mask += 8, x += 64) {
+      uint64_t bits;
+      memcpy(&bits, mask, sizeof bits);
+      const uint64_t ends = size * counts_up_to(bits);
+      UNROLLED for (size_t j = 0; j < 8; j++) {
+        const uint8_t *own = p + (j == 0 ? 0 : ends >> (8 * j - 8) & 255);
+        const uint32_t of8 = bits >> 8 * j & 255;
+        sums[j % 4] += (format == PITH_MASKED_HALF ? spread_halves(own, of8) : spread_bytes(own, of8)) * load(x + LANES * j);
+      }
+      p += ends >> 56;
+    }
+    total += scales[group % SCALES_AT_ONCE] * ((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+  r->next = (size_t)(p - r->m->values) / size;
+  return total;
+}
+#endif
+
+INLINE void multiply_masked(
+  const pith_masked *m, const pith_masked_format format, const float *x, size_t first, size_t last, float *y) {
+  const small_table table = masked_table(m);
+  lanes totals[4];
+  for (size_t row = first; row < last; row++) {
+    masked_row r = masked_row_at(m, &table, row);
+    lanes total = {0};
+    size_t k = 0;
+#ifdef spread_halves
+    // Not where a step would read behind the last weight.
+    if (format != PITH_MASKED_NIBBLE && r.next + m->columns <= m->count && (m->groups == 1 || m->group_size % 64 == 0)) {
+      const size_t groups = m->groups == 1 ? 1 : m->columns / m->group_size;
+      const size_t steps = (m->groups == 1 ? m->columns : m->group_size) / 64;
+      total = multiply_steps(&r, format, row, x, groups, steps);
+      k = groups * steps * 64;
+    }
+#endif
+    while (k < m->columns) {
+      const size_t group = k / m->group_size;
+      const size_t stop = smaller((group + 1) * m->group_size, m->columns);
+      total += masked_scale(m, row, group) * multiply_columns(&r, format, x, k, stop);
+      k = stop;
+    }
+    finish_row(total, totals, row - first, last - first, y + first);
+  }
+}
+
 #ifdef compress
 /// Columns whose activations are packed at a time.
 #define PACKED_COLUMNS 512
@@ -124,33 +215,30 @@ INLINE float *pack_columns(const masked_row *row, const float *x, float scale, s
   return next;
 }
 
-/// The product of the next `count` stored weights with packed activations.
-INLINE lanes multiply_packed(
-  masked_row *r, const pith_masked_format format, const float *packed, size_t count, const bool is_inside) {
+/// The product of the next `count` nibbles with packed activations.
+INLINE lanes multiply_packed(masked_row *r, const float *packed, size_t count, const bool is_inside) {
   lanes sums[4] = {{0}, {0}, {0}, {0}};
   size_t k = 0;
   for (; k + 4 * LANES <= count; k += 4 * LANES) {
     UNROLLED for (size_t j = 0; j < 4; j++) {
-      sums[j] += stored_weights(r, format, is_inside) * load(packed + k + j * LANES);
+      sums[j] += stored_weights(r, PITH_MASKED_NIBBLE, is_inside) * load(packed + k + j * LANES);
       r->next += LANES;
     }
   }
   for (; k + LANES <= count; k += LANES) {
-    sums[0] += stored_weights(r, format, is_inside) * load(packed + k);
+    sums[0] += stored_weights(r, PITH_MASKED_NIBBLE, is_inside) * load(packed + k);
     r->next += LANES;
   }
-  // What lies behind the last weight may be no number.
-  const ints is_own = count_up() < (int)(count - k);
-  sums[1] += (lanes)((ints)stored_weights(r, format, is_inside) & is_own) * load(packed + k);
+  // Behind the last activation stand zeros.
+  sums[1] += stored_weights(r, PITH_MASKED_NIBBLE, is_inside) * load(packed + k);
   r->next += count - k;
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/// The stored weights stay where they are and the activations come to them: that is what a permutation does best. The scales
+/// Nibbles are dear to spread, so they stay where they are and the activations come to them. The scales
 /// of groups go with the activations, as loops over the few weights of a group have lengths that no branch foresees; and many are
 /// packed before the first is used, since what is just being written is read slowly.
-INLINE void multiply_masked(
-  const pith_masked *m, const pith_masked_format format, const float *x, size_t first, size_t last, float *y) {
+INLINE void multiply_nibbles(const pith_masked *m, const float *x, size_t first, size_t last, float *y) {
   const small_table table = masked_table(m);
   lanes totals[4];
   float packed[PACKED_COLUMNS + LANES];
@@ -162,44 +250,23 @@ INLINE void multiply_masked(
       const size_t stop = smaller(k + PACKED_COLUMNS, m->columns);
       float *next = packed;
       while (k < stop) {
-        const size_t end = format == PITH_MASKED_HALF ? stop : smaller((group + 1) * m->group_size, stop);
-        next = pack_columns(&r, x, format == PITH_MASKED_HALF ? 1 : masked_scale(m, row, group), k, end, next);
+        const size_t end = smaller((group + 1) * m->group_size, stop);
+        next = pack_columns(&r, x, masked_scale(m, row, group), k, end, next);
         k = end;
         group += end == (group + 1) * m->group_size;
       }
       store(next, (lanes){0});
       const size_t count = (size_t)(next - packed);
-      total += r.next + count + 2 * LANES <= m->count ? multiply_packed(&r, format, packed, count, true)
-                                                      : multiply_packed(&r, format, packed, count, false);
+      total += r.next + count + 2 * LANES <= m->count ? multiply_packed(&r, packed, count, true)
+                                                      : multiply_packed(&r, packed, count, false);
     }
     finish_row(total, totals, row - first, last - first, y + first);
   }
 }
 #else
-INLINE void multiply_masked(
-  const pith_masked *m, const pith_masked_format format, const float *x, size_t first, size_t last, float *y) {
-  const small_table table = masked_table(m);
-  lanes totals[4];
-  for (size_t row = first; row < last; row++) {
-    masked_row r = masked_row_at(m, &table, row);
-    lanes total = {0};
-    for (size_t group = 0; group < m->groups; group++) {
-      const size_t stop = smaller((group + 1) * m->group_size, m->columns);
-      lanes even = {0}, odd = {0};
-      size_t k = group * m->group_size;
-      for (; k + 2 * LANES <= stop; k += 2 * LANES) {
-        even += masked_weights(&r, format, k, 1) * load(x + k);
-        odd += masked_weights(&r, format, k + LANES, 1) * load(x + k + LANES);
-      }
-      for (; k < stop; k += LANES) {
-        even += masked_weights(&r, format, k, 1) * (k + LANES <= stop ? load(x + k) : load_part(x + k, stop - k));
-      }
-      total += masked_scale(m, row, group) * (even + odd);
-    }
-    finish_row(total, totals, row - first, last - first, y + first);
-  }
+INLINE void multiply_nibbles(const pith_masked *m, const float *x, size_t first, size_t last, float *y) {
+  multiply_masked(m, PITH_MASKED_NIBBLE, x, first, last, y);
 }
-
 #endif
 
 #if LANES == 8
@@ -258,6 +325,6 @@ TARGET static void masked_product(const pith_masked *m, const float *x, size_t f
   switch (m->format) {
   case PITH_MASKED_HALF: multiply_masked(m, PITH_MASKED_HALF, x, first, last, y); break;
   case PITH_MASKED_BYTE: multiply_masked(m, PITH_MASKED_BYTE, x, first, last, y); break;
-  case PITH_MASKED_NIBBLE: multiply_masked(m, PITH_MASKED_NIBBLE, x, first, last, y); break;
+  case PITH_MASKED_NIBBLE: multiply_nibbles(m, x, first, last, y); break;
   }
 }

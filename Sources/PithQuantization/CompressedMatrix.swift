@@ -28,6 +28,9 @@ public struct CompressedMatrix: Sendable {
     /// The relative layer loss is above that of rounding to nearest.
     case worseThanRounding(loss: Double, rounding: Double)
 
+    /// Another share of the weights was removed than was wanted.
+    case otherShare(Float, wanted: Float)
+
     /// The matrix takes more bytes than in float16.
     case largerThanHalf(bytes: Int, half: Int)
   }
@@ -38,7 +41,12 @@ extension CompressedMatrix.Note: CustomStringConvertible {
   public var description: String {
     switch self {
     case .deadColumns(let count): "\(count) input columns were always 0 in the calibration text"
-    case .denseColumns(let count): "the last \(count) columns do not fill a pattern and stay dense"
+    case .denseColumns(let count):
+      count == 1
+        ? "the last column does not fill a pattern and stays dense"
+        : "the last \(count) columns do not fill a pattern and stay dense"
+    case .otherShare(let share, let wanted):
+      "\(Self.percent(share)) of the weights are removed, not \(Self.percent(wanted)): whole blocks, or a limit that was estimated, allow no other share"
     case .raisedDamping(let damping): "damping was raised to \(damping) to factor H"
     case .worseThanRounding(let loss, let rounding):
       "the relative loss of \(Self.short(loss)) is above that of rounding to nearest, \(Self.short(rounding))"
@@ -46,6 +54,8 @@ extension CompressedMatrix.Note: CustomStringConvertible {
       "it takes \(bytes) bytes, more than the \(half) of float16: larger groups or smaller tables would take less"
     }
   }
+
+  private static func percent(_ share: Float) -> String { "\((1000 * share).rounded() / 10)%" }
 
   /// Three digits are enough to compare.
   private static func short(_ value: Double) -> String {

@@ -61,7 +61,7 @@ extension CompressionMethod {
     CompressionMethod(
       name: "quik",
       summary: "GPTQ with weights and activations in 4 (or 8) bits, the columns of large inputs apart",
-      paper: "arXiv 2310.09259", bits: 4...8, options: [.rangeSearch, .damping, .outlierShare],
+      paper: "arXiv 2310.09259", bits: [4, 8], options: [.rangeSearch, .damping, .outlierShare],
       defaults: MethodOptions(bits: 4, outlierShare: 0.05), calibration: .required,
       function: observing(QUIK.quantize), rule: QUIK.check),
     CompressionMethod(

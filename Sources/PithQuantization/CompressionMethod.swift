@@ -34,8 +34,8 @@ public struct CompressionMethod: Sendable {
   /// The source: an arXiv id, or a reference.
   public let paper: String
 
-  /// The bits per code that the method offers.
-  public let bits: ClosedRange<Int>
+  /// The bits per code that the method offers, in rising order.
+  public let bits: [Int]
 
   /// The options that the method reads.
   public let options: Set<MethodOptions.Name>
@@ -58,7 +58,7 @@ public struct CompressionMethod: Sendable {
   private let rule: @Sendable (MethodOptions) throws(MethodError) -> Void
 
   package init(
-    name: String, summary: String, paper: String, bits: ClosedRange<Int>,
+    name: String, summary: String, paper: String, bits: some Sequence<Int>,
     options: Set<MethodOptions.Name>, defaults: MethodOptions,
     losses: Set<QuantizationLoss> = Set(QuantizationLoss.allCases), calibration: Calibration = .none,
     isMadeOfRows: Bool = true,
@@ -68,7 +68,7 @@ public struct CompressionMethod: Sendable {
     self.name = name
     self.summary = summary
     self.paper = paper
-    self.bits = bits
+    self.bits = Array(bits)
     self.options = options.union([.bits])
     self.defaults = defaults
     self.losses = losses
@@ -124,7 +124,7 @@ public struct CompressionMethod: Sendable {
     }
     if options.grid != .affine {
       guard options.bits == 4 else {
-        throw .bits(options.bits, allowed: 4...4, method: options.grid.rawValue)
+        throw .gridBits(options.bits, grid: options.grid.rawValue)
       }
       if options.symmetric { throw .unusedOption(.symmetric, method: options.grid.rawValue) }
     }

@@ -1,7 +1,10 @@
 /// Why a weight could not be quantized: one sentence with the fault and its mend.
 public enum MethodError: Error, Equatable {
   /// The bits are outside of what the method offers.
-  case bits(Int, allowed: ClosedRange<Int>, method: String)
+  case bits(Int, allowed: [Int], method: String)
+
+  /// The values of a grid have other bits.
+  case gridBits(Int, grid: String)
 
   /// The group size is below 1.
   case groupSize(Int)
@@ -13,9 +16,6 @@ public enum MethodError: Error, Equatable {
   case alpha(Float)
   /// The method cannot make this loss small.
   case loss(QuantizationLoss, method: String)
-
-  /// The method multiplies integers of 4 or 8 bits.
-  case integerBits(Int, method: String)
 
   /// The layer loss is to choose the ranges of groups, and so is something else.
   case rangeBySearchAndLoss
@@ -31,14 +31,14 @@ public enum MethodError: Error, Equatable {
   /// Integers that are multiplied as such have one symmetric scale per row and 4 or 8 bits.
   case integerStorage
 
-  /// Weights that stay have 4, 8 or 16 bits.
-  case survivorBits(Int)
-
   /// Groups of weights that stay have a multiple of 16 columns.
   case survivorGroups(Int)
 
   /// A pattern of so many columns would cross from one group to the next.
   case patternAcrossGroups(Int, groupSize: Int)
+
+  /// Blocks of so many columns would cross from one group to the next.
+  case blockAcrossGroups(Int, groupSize: Int)
 
   /// Blocks go by shares of a matrix or its rows.
   case blocksElsewhere
@@ -88,8 +88,10 @@ extension MethodError: CustomStringConvertible {
     switch self {
     case .bits(let bits, let allowed, let method):
       allowed.count == 1
-        ? "bits is \(bits), but \(method) always uses \(allowed.lowerBound): leave it out or choose another method."
-        : "bits is \(bits), but \(method) offers \(allowed.lowerBound) to \(allowed.upperBound): choose one of these."
+        ? "bits is \(bits), but \(method) always uses \(allowed[0]): leave it out or choose another method."
+        : "bits is \(bits), but \(method) offers \(Self.list(allowed)): choose one of these."
+    case .gridBits(let bits, let grid):
+      "bits is \(bits), but the values of \(grid) have 4: set bits to 4, or leave out the grid."
     case .groupSize(let size):
       "group-size is \(size): choose at least 1, or leave it out for no groups."
     case .damping(let damping):
@@ -98,8 +100,6 @@ extension MethodError: CustomStringConvertible {
       "alpha is \(alpha): choose from 0 to 1; 0.5 is usual."
     case .loss(let loss, let method):
       "\(method) does not offer the \(loss.rawValue) loss: choose another one."
-    case .integerBits(let bits, let method):
-      "\(method) multiplies integers of 4 or 8 bits, not of \(bits)."
     case .rangeBySearchAndLoss:
       "With the layer loss, rtn chooses ranges by it: leave out range-search and activations."
     case .range(let option, let value, let allowed):
@@ -110,12 +110,12 @@ extension MethodError: CustomStringConvertible {
       "outlier-share is \(share): choose from 0 to below 1."
     case .integerStorage:
       "Quantized activations need weights that are symmetric, with a scale per row, in 4 or 8 bits: set symmetric, group-size 0, bits 4 or 8, and no stored order."
-    case .survivorBits(let bits):
-      "bits is \(bits), but weights that stay are stored in 4, 8 or 16: choose one of these."
     case .survivorGroups(let size):
       "group-size is \(size): choose a multiple of 16, or none."
     case .patternAcrossGroups(let count, let size):
       "A pattern of \(count) columns does not divide groups of \(size): choose a group-size that it divides, or none."
+    case .blockAcrossGroups(let count, let size):
+      "A block of \(count) columns does not divide groups of \(size): choose a group-size that it divides, or none."
     case .blocksElsewhere:
       "Blocks are for a share of a matrix: give a sparsity such as 0.7 and no scope of a model, or leave out the block."
     case .dynamicPattern:
@@ -128,7 +128,7 @@ extension MethodError: CustomStringConvertible {
       "rank is \(rank), which would leave a weight of \(rows) × \(columns) no smaller: "
         + (largest > 0 ? "choose 1 to \(largest)." : "leave it as it is.")
     case .largerThanDense(let bytes, let dense):
-      "So few zeros would make the matrix larger, \(bytes) bytes instead of \(dense): choose a higher sparsity, or leave it dense."
+      "So few zeros would make the matrix larger, \(bytes) bytes instead of \(dense): choose a higher sparsity or smaller blocks, or leave it dense."
     case .unusedOption(let option, let method):
       "\(option.rawValue) does not apply to \(method): leave it out or choose another method."
     case .noStatistics(let method):
@@ -142,9 +142,16 @@ extension MethodError: CustomStringConvertible {
     case .notFinite(let row, let column):
       "The weight at row \(row), column \(column) is not a finite number: repair the checkpoint or leave this weight as it is."
     case .tooLarge(let row, let column):
-      "The weights of row \(row) from column \(column) on are too large for float16 scales: use nf4 or af4, whose scales are float32."
+      "The weights of row \(row) from column \(column) on are too large for float16 scales: choose the method nf4 or af4, whose scales are float32, or leave this matrix out by a recipe's layers."
     case .valueTooLarge(let row, let column):
-      "The weight at row \(row), column \(column) is above float16's largest value, 65504: use nf4 or af4, whose scales are float32, or leave this matrix out by a recipe's layers."
+      "The weight at row \(row), column \(column) is above float16's largest value, 65504: choose the method nf4 or af4, whose scales are float32, or leave this matrix out by a recipe's layers."
     }
+  }
+
+  /// Numbers in rising order, in words.
+  private static func list(_ numbers: [Int]) -> String {
+    let (first, last) = (numbers[0], numbers[numbers.count - 1])
+    if last - first + 1 == numbers.count { return "\(first) to \(last)" }
+    return numbers.dropLast().map(String.init).joined(separator: ", ") + " or \(last)"
   }
 }

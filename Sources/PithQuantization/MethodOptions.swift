@@ -105,8 +105,23 @@ public struct MethodOptions: Sendable, Equatable {
   /// Pruning: among which weights those of least score are sought.
   public var scope: PruningScope
 
-  /// Pruning in the scope of a model: the score at or below which weights go, found before; no option of its own.
-  public var cutoff: Float?
+  /// Pruning in the scope of a model: which weights of this matrix go, found before; no option of its own. Without it the matrix is all
+  /// there is.
+  public var cutoff: Cutoff?
+
+  /// Which weights go: those of less than a magnitude, and the first few of those that have it.
+  public struct Cutoff: Sendable, Equatable {
+    /// The magnitude.
+    public var magnitude: Float
+    /// How many weights of this magnitude go.
+    public var equal: Int
+
+    /// A cutoff.
+    public init(magnitude: Float, equal: Int) {
+      self.magnitude = magnitude
+      self.equal = equal
+    }
+  }
 
   /// SparseGPT: whether blocks of columns may lose different shares.
   public var dynamic: Bool

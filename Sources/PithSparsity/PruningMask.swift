@@ -68,6 +68,20 @@ package struct PruningMask: Sendable, Equatable {
     keep(PruningMask(scores.means(of: block), sparsity, scope: scope, on: pool), block)
   }
 
+  /// The mask that removes the weights of scores below a limit, and the first few of those at it.
+  package init(_ scores: Matrix, below limit: Float, orFirst equal: Int) {
+    self.init(rows: scores.rows, columns: scores.columns)
+    var left = equal
+    for (index, score) in scores.values.enumerated() {
+      if score < limit {
+        keeps[index] = false
+      } else if score == limit, left > 0 {
+        keeps[index] = false
+        left -= 1
+      }
+    }
+  }
+
   /// The mask that keeps the weights, or the blocks, of scores above a limit.
   package init(_ scores: Matrix, above limit: Float, block: BlockShape?) {
     self.init(rows: scores.rows, columns: scores.columns)

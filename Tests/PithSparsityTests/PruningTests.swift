@@ -40,8 +40,42 @@ import Testing
       cutoff.narrow(to: share)
       for part in parts { cutoff.refine(part) }
       let count = PruningMask.count(share, of: sorted.count)
-      #expect(sorted.count { $0 <= cutoff.value } == count)
+      let found = cutoff.cutoff
+      #expect(sorted.count { $0 < found.magnitude } + found.equal == count)
+      #expect(sorted.count { $0 <= found.magnitude } >= count)
     }
+  }
+
+  @Test func ofEqualWeightsAtTheCutoffOnlySomeGo() throws {
+    let method = try #require(CompressionMethod.sparsity.first { $0.name == "magnitude" })
+    var options = method.defaults
+    (options.scope, options.cutoff) = (.model, .init(magnitude: 0.25, equal: 30))
+    let weight = Matrix(
+      rows: 8, columns: 16, values: (0..<128).map { $0 % 8 == 0 ? 0.125 : $0 % 2 == 0 ? 0.25 : -0.25 })
+    let pruned = try method.quantize(weight, nil, options: options, on: CorrelatedInputs.pool).matrix
+      .decoded()
+    #expect(pruned.values.count { $0 == 0 } == 16 + 30)
+    #expect(zip(weight.values, pruned.values).allSatisfy { $1 == 0 || $1 == $0 })
+  }
+
+  @Test func wholeBlocksOfASweepAddUpToTheWantedShare() throws {
+    // Each 128 columns of the sweep have four blocks, of which no number is a share of 0.6.
+    let inputs = CorrelatedInputs(rows: 32, columns: 640, seed: 13)
+    let (_, result) = try inputs.run("sparsegpt") {
+      ($0.sparsity, $0.block) = (.share(0.6), BlockShape(rows: 32, columns: 32))
+    }
+    guard case .masked(let masked) = result.matrix else { throw WrongStorage() }
+    #expect(masked.count == 8 * 32 * 32)
+    #expect(result.notes.isEmpty)
+  }
+
+  @Test func anotherShareThanTheWantedOneIsSaid() throws {
+    let inputs = CorrelatedInputs(rows: 32, columns: 64, seed: 14)
+    let (_, result) = try inputs.run("magnitude") {
+      ($0.sparsity, $0.block) = (.share(0.6), BlockShape(rows: 32, columns: 32))
+    }
+    #expect(result.notes == [.otherShare(0.5, wanted: 0.6)])
+    #expect(result.notes[0].description.hasPrefix("50.0% of the weights are removed, not 60.0%"))
   }
 
   @Test(arguments: methods.filter { $0 != "obc" }, [(2, 4), (4, 8), (1, 4), (3, 4)])
@@ -65,7 +99,8 @@ import Testing
     let block = try #require(BlockShape(text))
     for bits in [16, 4] {
       let (_, result) = try inputs.run(name) {
-        ($0.sparsity, $0.block, $0.bits, $0.groupSize) = (.share(0.6), block, bits, 32)
+        ($0.sparsity, $0.block, $0.bits) = (.share(0.6), block, bits)
+        if bits < 16 { $0.groupSize = 32 }
       }
       guard case .masked(let masked) = result.matrix else { throw WrongStorage() }
       guard case .blocks(block, _) = masked.positions else { throw WrongStorage() }
@@ -147,7 +182,14 @@ import Testing
   @Test func optionsThatCannotBeAreNamed() throws {
     let inputs = CorrelatedInputs(rows: 4, columns: 32, seed: 10)
     let cases: [(String, MethodError, (inout MethodOptions) -> Void)] = [
-      ("magnitude", .survivorBits(5), { $0.bits = 5 }),
+      ("magnitude", .bits(5, allowed: [4, 8, 16], method: "magnitude"), { $0.bits = 5 }),
+      ("magnitude", .gridBits(16, grid: "nf4"), { $0.grid = .nf4 }),
+      ("magnitude", .unusedOption(.groupSize, method: "16 bits"), { $0.groupSize = 32 }),
+      ("wanda", .unusedOption(.rangeSearch, method: "16 bits"), { $0.rangeSearch = .squaredError }),
+      (
+        "sparsegpt", .blockAcrossGroups(32, groupSize: 48),
+        { ($0.bits, $0.groupSize, $0.block) = (4, 48, BlockShape(rows: 1, columns: 32)) }
+      ),
       ("magnitude", .survivorGroups(24), { ($0.bits, $0.groupSize) = (4, 24) }),
       (
         "sparsegpt", .patternAcrossGroups(3, groupSize: 16),

@@ -19,14 +19,23 @@ extension JSONValue {
       json["layer_types"] =
         isMixed && shape.family != .mistral
         ? .array(shape.layers.map { $0.window == nil ? "full_attention" : "sliding_attention" }) : nil
-      if case .dense(let weight) = decoder.embedding.weight {
-        json["torch_dtype"] = .string(weight.format.rawValue)
-      }
+      if case .dense(let weight) = decoder.embedding.weight { json.setType(weight.format) }
     case .encoder(let encoder):
       let (shape, isBERT) = (encoder.configuration, encoder.configuration.family == .bert)
       json[isBERT ? "num_hidden_layers" : "n_layers"] = .int(shape.layers)
       json[isBERT ? "intermediate_size" : "hidden_dim"] = .int(shape.feedForwardWidth)
+      if case .dense(let weight)? = encoder.layers.first?.up.weight { json.setType(weight.format) }
     }
     return json
+  }
+
+  /// Sets the type of the weights in a `config.json`, under the name that it has there: older ones say `torch_dtype`.
+  public mutating func setType(_ format: Dense.Format) {
+    if self["dtype"] == nil {
+      self["torch_dtype"] = .string(format.rawValue)
+    } else {
+      self["dtype"] = .string(format.rawValue)
+      self["torch_dtype"] = nil
+    }
   }
 }

@@ -94,7 +94,7 @@ struct GroupCompressor {
     let matrix = prepared.chain.reversed().reduce(quantized.matrix) { .transformed(Transformed($1, $0)) }
     let weight = prepared.reference.weights[index]
     let half = 2 * weight.rows * weight.columns
-    if matrix.byteCount > half, method.bits.lowerBound < 16 {
+    if matrix.byteCount > half, method.bits[0] < 16 {
       quantized.notes.append(.largerThanHalf(bytes: matrix.byteCount, half: half))
     }
     let loss = prepared.reference.statistics.map { seen in

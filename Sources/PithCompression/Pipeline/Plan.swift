@@ -43,14 +43,14 @@ public struct Plan: Sendable {
   ///
   /// - Throws: `RecipeError` for a step that applies to no matrix, or to layers that are not there.
   public init(_ recipe: Recipe, for contents: ModelContents) throws(RecipeError) {
+    let layers = 1 + (contents.maps.compactMap(\.map.place.layer).max() ?? -1)
     for (index, step) in recipe.steps.enumerated() {
-      guard contents.maps.contains(where: { step.layers.contains($0.map.place, name: $0.name) }) else {
-        throw .matchesNothing(index + 1, step.layers.description)
-      }
-      let layers = 1 + (contents.maps.compactMap(\.map.place.layer).max() ?? -1)
       if let beyond = step.layers.indices?.map(\.upperBound).max(), beyond >= layers {
         throw .step(
           index + 1, "layer \(beyond) is not there: the last of the \(layers) layers is \(layers - 1).")
+      }
+      guard contents.maps.contains(where: { step.layers.contains($0.map.place, name: $0.name) }) else {
+        throw .matchesNothing(index + 1, step.layers.description)
       }
     }
     let entries = contents.maps.map { name, map in
@@ -81,24 +81,30 @@ public struct Plan: Sendable {
     positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.place, $0) })
   }
 
-  /// Finds the magnitudes at or below which weights go where a step looks at all its matrices together.
+  /// Finds which weights go where a step looks at all its matrices together. Of those that are equal, the first matrices' go first.
   mutating func findCutoffs(_ contents: ModelContents, on pool: ThreadPool) {
     let weights = Dictionary(uniqueKeysWithValues: contents.maps.map { ($0.map.place, $0.map.weight) })
     let sought = entries.indices.filter { entries[$0].quantizer?.options.scope == .model }
     for (_, indices) in Dictionary(grouping: sought, by: { entries[$0].quantizer!.json.text() }) {
       guard case .share(let share) = entries[indices[0]].quantizer!.options.sparsity else { continue }
-      func forEach(_ body: (Matrix) -> Void) {
+      func forEach(_ body: (Int, [Float]) -> Void) {
         for index in indices {
           let weight = weights[entries[index].place]!
-          body(weight.decoded(on: pool))
+          body(index, weight.decoded(on: pool).values)
           weight.releasePages()
         }
       }
-      var cutoff = MagnitudeCutoff()
-      forEach { cutoff.count($0.values) }
-      cutoff.narrow(to: share)
-      forEach { cutoff.refine($0.values) }
-      for index in indices { entries[index].quantizer!.options.cutoff = cutoff.value }
+      var magnitudes = MagnitudeCutoff()
+      forEach { magnitudes.count($1) }
+      magnitudes.narrow(to: share)
+      forEach { magnitudes.refine($1) }
+      let all = magnitudes.cutoff
+      var left = all.equal
+      forEach { index, weights in
+        let own = weights.count { $0.magnitude == all.magnitude }
+        entries[index].quantizer!.options.cutoff = .init(magnitude: all.magnitude, equal: min(own, left))
+        left -= min(own, left)
+      }
     }
   }
 

@@ -102,7 +102,7 @@ final class Workspace {
   private static func unfinished(_ output: String, _ count: Int) -> CheckpointError {
     .cannotCreate(
       path: output,
-      fault: "unfinished work on it lies beside it (\(count) parts are done)",
+      fault: "unfinished work on it lies beside it (\(count == 1 ? "1 part is" : "\(count) parts are") done)",
       mend: "pass --resume to go on with it, or --force to begin anew")
   }
 

@@ -44,13 +44,13 @@ struct LayerChanges {
       var layer = 0
       follow(model, batch) { state in
         if let before {
-          sums[layer] += 1 - before.meanCosine(to: state)
+          sums[layer] += Double(tokens.count) * (1 - before.meanCosine(to: state))
           layer += 1
         }
         before = state
       }
     }
-    return sums.map { $0 / Double(sequences.count) }
+    return sums.map { $0 / Double(sequences.reduce(0) { $0 + $1.count }) }
   }
 
   /// Sends a batch through a model; `body` sees the residual stream before the first layer and after each.

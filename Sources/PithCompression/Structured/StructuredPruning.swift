@@ -91,6 +91,9 @@ public struct StructuredPruning: Sendable, Equatable {
         ($0.groups * $0.each, $0.groups) < ($1.groups * $1.each, $1.groups)
       })
     else { throw .value("Dropping \(heads) of \(shape.heads) heads leaves none: drop fewer.") }
+    guard best.groups * best.each < shape.heads else {
+      throw .value("Dropping \(heads) of \(shape.heads) heads drops none: drop more.")
+    }
     left.heads = best.groups * best.each
     left.keyValueHeads = best.groups
     return left

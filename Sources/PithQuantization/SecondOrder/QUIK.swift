@@ -10,7 +10,6 @@ import PithWeights
 enum QUIK {
   /// Kernels multiply integers of 4 and of 8 bits.
   static func check(_ options: MethodOptions) throws(MethodError) {
-    if options.bits != 4, options.bits != 8 { throw .integerBits(options.bits, method: "quik") }
   }
 
   static func quantize(

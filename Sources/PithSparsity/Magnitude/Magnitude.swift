@@ -3,7 +3,7 @@ import PithTensors
 
 /// Magnitude pruning: the weights nearest to 0 go.
 ///
-/// In the scope of a model, those at or below the cutoff go that `MagnitudeCutoff` found in all its matrices. Source: Han et al., Learning both weights and connections, NeurIPS 2015.
+/// In the scope of a model, those go that `MagnitudeCutoff` found in all its matrices. Source: Han et al., Learning both weights and connections, NeurIPS 2015.
 enum Magnitude {
   static func prune(
     _ weight: Matrix, _ statistics: InputStatistics?, _ options: MethodOptions, _ pool: ThreadPool
@@ -12,8 +12,7 @@ enum Magnitude {
     guard options.scope == .model, let cutoff = options.cutoff else {
       return try SparseStorage.store(weight, scores, options, on: pool)
     }
-    var mask = PruningMask(rows: weight.rows, columns: weight.columns)
-    mask.keeps = scores.values.map { $0 > cutoff }
+    let mask = PruningMask(scores, below: cutoff.magnitude, orFirst: cutoff.equal)
     return CompressedMatrix(try SparseStorage.store(weight, mask, options, on: pool))
   }
 }

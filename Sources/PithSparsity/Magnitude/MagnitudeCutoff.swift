@@ -1,6 +1,7 @@
+import PithQuantization
 import PithTensors
 
-/// The magnitude that a share of many weights lies at or below, found exactly without holding them: magnitudes are ordered as
+/// The magnitude up to which a share of many weights goes, found exactly without holding them: magnitudes are ordered as
 /// their bits are, so the upper 16 bits are counted first, then the lower 16 of those that have the right upper ones.
 package struct MagnitudeCutoff {
   private var upper = [Int](repeating: 0, count: 1 << 16)
@@ -38,12 +39,12 @@ package struct MagnitudeCutoff {
     }
   }
 
-  /// The cutoff; below every magnitude if no weight is to go.
-  package var value: Float {
-    guard let (bits, atOrBelow) = found, atOrBelow > 0 else { return -1 }
+  /// What goes: whatever is below a magnitude, and so many of the weights that have it.
+  package var cutoff: MethodOptions.Cutoff {
+    guard let (bits, atOrBelow) = found, atOrBelow > 0 else { return .init(magnitude: 0, equal: 0) }
     var rank = atOrBelow
     for (low, count) in lower.enumerated() {
-      if rank <= count { return Float(bitPattern: bits << 16 | UInt32(low)) }
+      if rank <= count { return .init(magnitude: Float(bitPattern: bits << 16 | UInt32(low)), equal: rank) }
       rank -= count
     }
     preconditionFailure("the weights of the second look are not those of the first")

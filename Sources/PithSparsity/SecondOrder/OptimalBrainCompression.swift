@@ -5,7 +5,7 @@ import PithTensors
 /// OBC (Frantar and Alistarh, arXiv 2208.11580, section 4, there ExactOBS): OBS for each row of a matrix, whose rows share H.
 ///
 /// Each row is emptied weight by weight, which says what each removal costs; the cheapest removals over all rows are
-/// then done. Costs rise within a row, so the first of each row are taken. All in double precision: O(rows · columns³), for
+/// then done, each row's in its own order. All in double precision: O(rows · columns³), for
 /// small matrices and as an oracle. With the scope of rows, each loses the same share.
 enum OptimalBrainCompression {
   static func prune(

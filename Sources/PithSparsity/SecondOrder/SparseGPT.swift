@@ -15,23 +15,27 @@ enum SparseGPT {
   ) throws(MethodError) -> CompressedMatrix {
     let factor = try InverseFactor(statistics, order: Array(0..<weight.columns), damping: options.damping)
     let weight = weight.settingToZero(columns: factor.deadColumns)
-    let matrix: StoredMatrix
+    let (matrix, notes): (StoredMatrix, [CompressedMatrix.Note])
     switch SurvivorFormat(options) {
     case .float16:
       let rows = sweep(weight, factor, options, AffineFit?.none, on: pool)
-      matrix = try SparseStorage.float16(weight.replaced(by: rows), mask(rows, weight.columns), options)
-    case .integers(let fit): matrix = try coded(weight, factor, options, fit, on: pool)
-    case .table(let fit): matrix = try coded(weight, factor, options, fit, on: pool)
+      let mask = mask(rows, weight.columns)
+      matrix = try SparseStorage.float16(weight.replaced(by: rows), mask, options)
+      notes = SparseStorage.notes(mask, options)
+    case .integers(let fit): (matrix, notes) = try coded(weight, factor, options, fit, on: pool)
+    case .table(let fit): (matrix, notes) = try coded(weight, factor, options, fit, on: pool)
     }
-    return CompressedMatrix(matrix, notes: factor.notes + SparseStorage.notes(weight, options))
+    return CompressedMatrix(matrix, notes: factor.notes + notes)
   }
 
   private static func coded<Fit: SurvivorFit>(
     _ weight: Matrix, _ factor: InverseFactor, _ options: MethodOptions, _ fit: Fit, on pool: ThreadPool
-  ) throws(MethodError) -> StoredMatrix {
+  ) throws(MethodError) -> (StoredMatrix, [CompressedMatrix.Note]) {
     let rows = sweep(weight, factor, options, fit, on: pool)
-    return try SparseStorage.coded(
-      weight.replaced(by: rows), mask(rows, weight.columns), rows.flatMap(\.groups), fit, options)
+    let mask = mask(rows, weight.columns)
+    let matrix = try SparseStorage.coded(
+      weight.replaced(by: rows), mask, rows.flatMap(\.groups), fit, options)
+    return (matrix, SparseStorage.notes(mask, options))
   }
 
   private static func mask(_ rows: [some SparseSweepRow], _ columns: Int) -> PruningMask {
@@ -54,15 +58,20 @@ enum SparseGPT {
       }
     case .share(let share):
       func blockwise(_ scores: Matrix) -> Matrix { options.block.map(scores.means) ?? scores }
+      // What the rounding of one block took too few or too many, in weights, the next ones take.
+      var owed = 0.0
       let limit =
         options.dynamic ? limit(blockwise(weight.scored { $0 * $0 * harm[$1] }), share) : nil
       return GPTQ.sweep(
         weight, factor, blocks: blocks(weight.columns, groupSize, run: 0), on: pool,
         arrive: { block, columns, rows in
           let scores = columns.scored { $0 * $0 * harm[block.columns.lowerBound + $1] }
+          let wanted = owed + Double(share) * Double(scores.values.count)
+          let own = Float(min(max(wanted / Double(scores.values.count), 0), 1))
           let mask =
             limit.map { PruningMask(scores, above: $0, block: options.block) }
-            ?? PruningMask(scores, .share(share), scope: .matrix, block: options.block, on: pool)
+            ?? PruningMask(scores, .share(own), scope: .matrix, block: options.block, on: pool)
+          owed = wanted - Double(mask.keeps.count { !$0 })
           for row in rows.indices {
             rows[row].keeps += mask.keeps[(row * mask.columns)..<((row + 1) * mask.columns)]
           }

@@ -12,14 +12,18 @@ enum SparseStorage {
   ) throws(MethodError) -> CompressedMatrix {
     let mask = PruningMask(
       scores, options.sparsity, scope: options.scope, block: options.block, on: pool)
-    return CompressedMatrix(try store(weight, mask, options, on: pool), notes: notes(weight, options))
+    return CompressedMatrix(try store(weight, mask, options, on: pool), notes: notes(mask, options))
   }
 
-  /// What there is to say of a weight and a sparsity.
-  static func notes(_ weight: Matrix, _ options: MethodOptions) -> [CompressedMatrix.Note] {
-    guard case .pattern(let zeros, let count) = options.sparsity, zeros > 0, weight.columns % count > 0
-    else { return [] }
-    return [.denseColumns(weight.columns % count)]
+  /// What there is to say of a mask and the sparsity that was wanted.
+  static func notes(_ mask: PruningMask, _ options: MethodOptions) -> [CompressedMatrix.Note] {
+    switch options.sparsity {
+    case .pattern(let zeros, let count):
+      return zeros > 0 && mask.columns % count > 0 ? [.denseColumns(mask.columns % count)] : []
+    case .share(let share):
+      let removed = Float(mask.keeps.count { !$0 }) / Float(mask.keeps.count)
+      return abs(removed - share) > 0.01 ? [.otherShare(removed, wanted: share)] : []
+    }
   }
 
   /// The weights that a mask keeps, in the format that the options say; grids are fitted to what stays.

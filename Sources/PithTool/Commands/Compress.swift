@@ -288,9 +288,15 @@ struct Compress: ParsableCommand {
   }
 
   private static func line(_ method: CompressionMethod) -> String {
+    let (least, most) = (method.bits[0], method.bits[method.bits.count - 1])
     let bits =
-      method.bits.count == 1
-      ? "\(method.bits.lowerBound) bits" : "\(method.bits.lowerBound)–\(method.bits.upperBound) bits"
+      if method.bits.count == 1 {
+        "\(least) bits"
+      } else if method.bits.count == most - least + 1 {
+        "\(least)–\(most) bits"
+      } else {
+        method.bits.map(String.init).joined(separator: ", ") + " bits"
+      }
     return line(method.name + (method.calibration == .required ? "*" : ""), "\(bits): \(method.summary)")
   }
 

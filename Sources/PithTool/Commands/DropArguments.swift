@@ -3,7 +3,10 @@ import PithCompression
 
 /// What is cut out of a model whole.
 struct DropArguments: ParsableArguments {
-  @Option(help: "Layers that go: those that change the residual stream least.")
+  @Option(
+    help:
+      "Layers that go: those that change the residual stream least, seen on the first 4096 tokens of the calibration text."
+  )
   var dropLayers: Int?
 
   @Option(

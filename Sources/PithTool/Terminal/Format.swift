@@ -37,14 +37,14 @@ enum Format {
     return Double(text).flatMap { $0 > 0 && $0 < 1 ? $0 : nil }
   }
 
-  /// Lines of at most 80 characters, those after the first behind as many spaces as stand before the first.
+  /// Lines of at most 79 characters, as a terminal of 80 has room for, those after the first behind as many spaces as stand before the first.
   static func wrapped(_ text: String, indent: Int) -> String {
     var lines = [""]
     for word in text.split(separator: " ") {
       let line = lines[lines.count - 1]
       if line.isEmpty {
         lines[lines.count - 1] = String(word)
-      } else if indent + line.count + 1 + word.count <= 80 {
+      } else if indent + line.count + 1 + word.count < 80 {
         lines[lines.count - 1] += " \(word)"
       } else {
         lines.append(String(word))

@@ -239,7 +239,7 @@ public struct TrainingRun {
     let folder = try StagedFolder(output, filledAt: workspace + "/output", overwrite: true)
     var (model, configuration, files) = trained
     let contents = ModelContents(model)
-    configuration["torch_dtype"] = "float32"
+    configuration.setType(.float32)
     configuration["quantization_config"] = nil
     let steps = try log.contents()
     _ = try folder.writeCheckpoint(
