@@ -9,6 +9,7 @@ tables that were measured elsewhere. Close other programs: the language model le
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -40,7 +41,7 @@ class Study:
     def run(self, *arguments):
         return subprocess.run([self.pith, *map(str, arguments)], stdout=subprocess.PIPE, check=True, text=True).stdout
 
-    def trained(self, name, recipe, command=None):
+    def trained(self, name, recipe, *arguments):
         """The folder of a trained model; a training that was killed goes on."""
         folder = self.cache / name
         if not folder.exists():
@@ -48,8 +49,13 @@ class Study:
             path = folder.with_suffix(".yaml")
             path.write_text(json.dumps(recipe))
             teaches = "teacher" in recipe or "members" in recipe
-            self.run(command or ("distill" if teaches else "train"), path, "-o", folder, "--resume")
+            self.run("distill" if teaches else "train", path, "-o", folder, "--resume", *arguments)
         return folder
+
+    def train(self, trainings):
+        """The folders of models, of which as many are trained at a time as there are cores: the bytes are the same on any number of threads."""
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(lambda training: self.trained(*training, "--threads", "1"), trainings))
 
     def compressed(self, name, model, steps, *arguments):
         folder = self.cache / name
@@ -71,12 +77,12 @@ class Study:
     # Texts with classes.
 
     def classes(self, name, seed=0, steps=STEPS, **members):
-        """A recipe for SST-2."""
+        """A training on SST-2."""
         recipe = {
             "model": str(self.encoder), "labels": str(self.data / "sst2/train.tsv"), "held-out": str(self.data / "sst2/dev.tsv"),
             "batch": 32, "steps": steps, "learning-rate": 1e-4, "warm-up": 50, "decay": "linear", "weight-decay": 0.01,
             "evaluate-every": 100_000, "seed": seed}
-        return self.trained(f"{name}-{seed}", {**recipe, **members})
+        return f"{name}-{seed}", {**recipe, **members}
 
     def accuracy(self, folder):
         """Accuracy on GLUE's validation set, in percent; kept beside the model."""
@@ -97,15 +103,17 @@ class Study:
         one, many = json.loads(path.read_text())["batches"]
         return one["texts_per_second"], many["texts_per_second"], one["latency_ms"]["p99"]
 
-    def teacher(self, seed=0):
-        return self.classes("teacher", seed)
+    def teachers(self):
+        return self.train([self.classes("teacher", seed) for seed in SEEDS])
 
     def halves(self):
         """Half of the layers, with a teacher and without."""
-        teachers = [self.teacher(seed) for seed in SEEDS]
+        teachers = self.teachers()
         start = {"layers-of": str(teachers[0]), "every": 2}
-        taught = [self.classes("half-taught", seed, model=start, teacher=str(teachers[0]), hidden=1, soft=0.7) for seed in SEEDS]
-        alone = [self.classes("half-alone", seed, model=start) for seed in SEEDS]
+        students = self.train(
+            [self.classes("half-taught", seed, model=start, teacher=str(teachers[0]), hidden=1, soft=0.7) for seed in SEEDS]
+            + [self.classes("half-alone", seed, model=start) for seed in SEEDS])
+        taught, alone = students[:len(SEEDS)], students[len(SEEDS):]
         fast, slow = self.speed(taught[0]), self.speed(teachers[0])
         lines = [row(name, *[f"{self.accuracy(model):.1f}" for model in models], f"{mean(map(self.accuracy, models)):.2f}")
                  for name, models in (("teacher", teachers), ("every second layer, taught", taught), ("every second layer, alone", alone))]
@@ -115,7 +123,7 @@ class Study:
 
     def shapes(self):
         """Students of every shape from one teacher."""
-        teacher = self.teacher()
+        teacher = self.teachers()[0]
         layers = {"indices": "0-5"}
         new = {"layers": 6, "width": 192, "heads": 6, "feed-forward": 768, "context": 512, "vocabulary-of": str(teacher)}
         train = [{"method": "tensor-train", "rank": 32, "layers": {"roles": ["embedding"]}}]
@@ -131,11 +139,13 @@ class Study:
                                                                      "density": 0.25, "mask": mask}})
               for mask in ("random", "blocks", "small-world")],
         ]
-        lines = [self.shape("teacher", teacher)]
-        for name, start in students:
-            model = start if isinstance(start, dict) else str(start)
+        def learning(name, start):
             letters = "".join(c if c.isalnum() else "-" for c in name)
-            lines.append(self.shape(name, self.classes(f"shape-{letters}", model=model, teacher=str(teacher), soft=0.7)))
+            model = start if isinstance(start, dict) else str(start)
+            return self.classes(f"shape-{letters}", model=model, teacher=str(teacher), soft=0.7)
+
+        trained = self.train([learning(*student) for student in students])
+        lines = [self.shape(name, folder) for name, folder in zip(["teacher", *[name for name, _ in students]], [teacher, *trained])]
         return table(["student", "parameters, M", "MB", "accuracy, %", "texts/s, one by one", "texts/s, 32 together", "p99 of one, ms"], lines)
 
     def shape(self, name, folder):
@@ -145,9 +155,11 @@ class Study:
 
     def ensemble(self):
         """Three teachers, and a student of the mean of their probabilities."""
-        teachers = [self.teacher(seed) for seed in SEEDS]
-        student = self.classes("of-ensemble", 7, model=str(teachers[0]), teacher=[str(teacher) for teacher in teachers], soft=1)
-        again = self.classes("of-itself", 7, model=str(teachers[0]))
+        teachers = self.teachers()
+        more = {"model": str(teachers[0]), "learning-rate": 5e-5}
+        student, again = self.train([
+            self.classes("of-ensemble", 7, teacher=[str(teacher) for teacher in teachers], soft=0.7, **more),
+            self.classes("of-itself", 7, **more)])
         lines = [row(f"teacher, seed {seed}", f"{self.accuracy(teacher):.2f}") for seed, teacher in zip(SEEDS, teachers)]
         lines += [row("student of the mean of all three", f"{self.accuracy(student):.2f}"),
                   row("the first teacher, trained as long again without them", f"{self.accuracy(again):.2f}")]
@@ -155,35 +167,35 @@ class Study:
 
     # Characters.
 
-    def characters(self, name, threads=2, wait=True, **members):
-        """A character model on Tiny Shakespeare: its validation loss."""
+    def characters(self, name, **members):
+        """A training of a character model on Tiny Shakespeare."""
         recipe = {
             "model": {"new": {"layers": 4, "width": 128, "heads": 4, "feed-forward": 352, "context": 128}},
             "text": str(self.data / "shakespeare/input.txt"), "held-out": 0.1, "window": 128, "batch": 16, "steps": 1000,
             "learning-rate": 2e-3, "evaluate-every": 100, "seed": 0}
-        folder = self.trained(name, {**recipe, **members})
-        return json.loads((folder / "training.json").read_text()), folder
+        return name, {**recipe, **members}
 
     def widths(self):
         """As many weights in the layers, spread over more."""
-        lines, losses = [], []
-        for width in WIDTHS:
-            density = (WIDTHS[0] / width) ** 2
-            shape = {"layers": 4, "width": width, "heads": 4, "feed-forward": 2 * width, "context": 128, "density": density}
-            report, _ = self.characters(f"width-{width}", model={"new": shape})
-            losses.append(report["validation_loss"])
-            lines.append(row(width, f"{density:.2f}", f"{report['parameters'] / 1e3:.0f}", f"{losses[-1]:.4f}"))
+        def learning(width):
+            shape = {"layers": 4, "width": width, "heads": 4, "feed-forward": 2 * width, "context": 128, "density": (WIDTHS[0] / width) ** 2}
+            return self.characters(f"width-{width}", model={"new": shape})
+
+        reports = [report(folder) for folder in self.train([learning(width) for width in WIDTHS])]
+        losses = [report["validation_loss"] for report in reports]
+        lines = [row(width, f"{(WIDTHS[0] / width) ** 2:.2f}", f"{report['parameters'] / 1e3:.0f}", f"{report['validation_loss']:.4f}")
+                 for width, report in zip(WIDTHS, reports)]
         (PAGE.parent / "widths.svg").write_text(plot(losses))
         return table(["width", "density", "parameters, thousands", "validation loss"], lines)
 
     def dropout(self):
         """What a model is on average under its dropout masks, learned by itself."""
-        noisy, teacher = self.characters("dropout-teacher", dropout=0.2)
-        student, _ = self.characters(
+        teacher = self.trained(*self.characters("dropout-teacher", dropout=0.2))
+        student = self.trained(*self.characters(
             "dropout-student", model=str(teacher), teacher=str(teacher), soft=1, temperature=1, steps=300,
-            **{"teacher-dropout": 0.2, "teacher-samples": 8, "learning-rate": 2e-4, "warm-up": 20})
-        lines = [row("trained with dropout 0.2, all weights scaled", f"{noisy['validation_loss']:.4f}"),
-                 row("the same, having learned its mean over eight masks", f"{student['validation_loss']:.4f}")]
+            **{"teacher-dropout": 0.2, "teacher-samples": 8, "learning-rate": 2e-4, "warm-up": 20}))
+        lines = [row("trained with dropout 0.2, all weights scaled", f"{report(teacher)['validation_loss']:.4f}"),
+                 row("the same, having learned its mean over eight masks", f"{report(student)['validation_loss']:.4f}")]
         return table(["", "validation loss"], lines)
 
     def members(self):
@@ -205,7 +217,7 @@ class Study:
                                               stdout=subprocess.DEVNULL))
         if any(process.wait() for process in processes):
             raise SystemExit("study: a member failed")
-        _, alone = self.characters("member-alone", batch=8, seed=0)
+        alone = self.trained(*self.characters("member-alone", batch=8, seed=0))
         curves = [("alone", curve(alone)), *[(f"member {member}", curve(output)) for member, output in enumerate(outputs)]]
         goal = curves[0][1][-1][1]
         lines = [row(name, *[f"{loss:.4f}" for _, loss in points], next((str(step) for step, loss in points if loss <= goal), "not reached"))
@@ -224,7 +236,7 @@ class Study:
             text.write_text((self.data / "wikitext2/calibration.txt").read_text() + "\n\n" + own)
         recipe = {
             "model": {"layers-of": str(self.language_model), "every": 2}, "teacher": str(self.language_model), "text": str(text),
-            "held-out": 0.02, "window": 256, "batch": 4, "learning-rate": 2e-4, "warm-up": 20, "weight-decay": 0.01, "soft": 0.8,
+            "held-out": 0.02, "window": 256, "batch": 4, "learning-rate": 4e-4, "warm-up": 20, "weight-decay": 0.01, "soft": 0.8,
             "temperature": 1, "evaluate-every": 100_000}
         # The cut as it is: a step of no length.
         last = self.trained("language-0", {**recipe, "steps": 1, "learning-rate": 1e-12})
@@ -269,6 +281,10 @@ def plot(losses):
 def mean(values):
     values = list(values)
     return sum(values) / len(values)
+
+
+def report(folder):
+    return json.loads((folder / "training.json").read_text())
 
 
 def curve(folder):

@@ -68,9 +68,9 @@ def theirs(comparison, case, folder, batch, window, steps):
 
 def accuracy(comparison, study):
     """MiniLM on SST-2: accuracy in percent, ours and theirs, with the same seeds."""
-    us, them, version = [], [], ""
+    us = [study.accuracy(folder) for folder in study.teachers()]
+    them, version = [], ""
     for seed in SEEDS:
-        us.append(study.accuracy(study.teacher(seed)))
         path = study.cache / f"pytorch-{seed}.json"
         if not path.exists():
             say(f"PyTorch on SST-2, seed {seed}")
