@@ -40,9 +40,9 @@ import Testing
       cutoff.narrow(to: share)
       for part in parts { cutoff.refine(part) }
       let count = PruningMask.count(share, of: sorted.count)
-      let found = cutoff.cutoff
-      #expect(sorted.count { $0 < found.magnitude } + found.equal == count)
-      #expect(sorted.count { $0 <= found.magnitude } >= count)
+      let (limit, equal) = cutoff.cutoff
+      #expect(sorted.count { $0 < limit.magnitude } + limit.equal == count)
+      #expect(count == 0 || sorted.count { $0 == limit.magnitude } == equal)
     }
   }
 
@@ -56,6 +56,11 @@ import Testing
       .decoded()
     #expect(pruned.values.count { $0 == 0 } == 16 + 30)
     #expect(zip(weight.values, pruned.values).allSatisfy { $1 == 0 || $1 == $0 })
+    // A matrix that loses next to nothing stays dense, since nobody chose that.
+    options.cutoff = .init(magnitude: 0.125, equal: 3)
+    let dense = try method.quantize(weight, nil, options: options, on: CorrelatedInputs.pool).matrix
+    guard case .dense = dense else { throw WrongStorage() }
+    #expect(dense.decoded().values.count { $0 == 0 } == 3)
   }
 
   @Test func wholeBlocksOfASweepAddUpToTheWantedShare() throws {

@@ -81,7 +81,7 @@ public struct Plan: Sendable {
     positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.place, $0) })
   }
 
-  /// Finds which weights go where a step looks at all its matrices together. Of those that are equal, the first matrices' go first.
+  /// Finds which weights go where a step looks at all its matrices together. Of those that are equal, each matrix loses the same share.
   mutating func findCutoffs(_ contents: ModelContents, on pool: ThreadPool) {
     let weights = Dictionary(uniqueKeysWithValues: contents.maps.map { ($0.map.place, $0.map.weight) })
     let sought = entries.indices.filter { entries[$0].quantizer?.options.scope == .model }
@@ -98,12 +98,13 @@ public struct Plan: Sendable {
       forEach { magnitudes.count($1) }
       magnitudes.narrow(to: share)
       forEach { magnitudes.refine($1) }
-      let all = magnitudes.cutoff
-      var left = all.equal
+      var (limit, equal) = magnitudes.cutoff
       forEach { index, weights in
-        let own = weights.count { $0.magnitude == all.magnitude }
-        entries[index].quantizer!.options.cutoff = .init(magnitude: all.magnitude, equal: min(own, left))
-        left -= min(own, left)
+        let own = weights.count { $0.magnitude == limit.magnitude }
+        let going = Int((Double(limit.equal) * Double(own) / Double(max(equal, 1))).rounded())
+        entries[index].quantizer!.options.cutoff = .init(magnitude: limit.magnitude, equal: going)
+        limit.equal -= going
+        equal -= own
       }
     }
   }

@@ -13,6 +13,11 @@ enum Magnitude {
       return try SparseStorage.store(weight, scores, options, on: pool)
     }
     let mask = PruningMask(scores, below: cutoff.magnitude, orFirst: cutoff.equal)
-    return CompressedMatrix(try SparseStorage.store(weight, mask, options, on: pool))
+    do {
+      return CompressedMatrix(try SparseStorage.store(weight, mask, options, on: pool))
+    } catch .largerThanDense where options.bits == 16 {
+      // How many weights of this matrix go was nobody's choice.
+      return CompressedMatrix(try Float16.quantize(weight.applying(mask), options, pool))
+    }
   }
 }

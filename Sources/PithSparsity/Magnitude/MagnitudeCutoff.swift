@@ -39,12 +39,14 @@ package struct MagnitudeCutoff {
     }
   }
 
-  /// What goes: whatever is below a magnitude, and so many of the weights that have it.
-  package var cutoff: MethodOptions.Cutoff {
-    guard let (bits, atOrBelow) = found, atOrBelow > 0 else { return .init(magnitude: 0, equal: 0) }
+  /// What goes: whatever is below a magnitude, and so many of the weights that have it, which are `equal` in all.
+  package var cutoff: (limit: MethodOptions.Cutoff, equal: Int) {
+    guard let (bits, atOrBelow) = found, atOrBelow > 0 else { return (.init(magnitude: 0, equal: 0), 0) }
     var rank = atOrBelow
     for (low, count) in lower.enumerated() {
-      if rank <= count { return .init(magnitude: Float(bitPattern: bits << 16 | UInt32(low)), equal: rank) }
+      if rank <= count {
+        return (.init(magnitude: Float(bitPattern: bits << 16 | UInt32(low)), equal: rank), count)
+      }
       rank -= count
     }
     preconditionFailure("the weights of the second look are not those of the first")
