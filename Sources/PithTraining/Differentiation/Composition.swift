@@ -86,7 +86,7 @@ indirect enum Composition {
       gradients[0].add(productOf: gradient, with: factors[1], otherTransposed: true, on: pool)
       gradients[1].add(productOf: factors[0], transposed: true, with: gradient, on: pool)
     case .train(let shape):
-      TensorTrainGradient(shape: shape, cores: factors).add(of: gradient, to: &gradients, on: pool)
+      TensorTrainGradient(shape, cores: factors).add(of: gradient, to: &gradients, on: pool)
     case .masked(_, let places):
       gradients[0].values.withUnsafeMutableBufferPointer { target in
         for (index, place) in places.enumerated() { target[index] += gradient.values[place] }
@@ -121,75 +121,6 @@ indirect enum Composition {
     case .product, .train, .masked: true
     case .grid, .table, .codewords: false
     case .behind(_, let inner): inner.decays(factor)
-    }
-  }
-}
-
-/// The gradients of the cores of a tensor train from that of the matrix.
-///
-/// Of a row with the digits i₁ … i_d, dG_k[i_k] = Lᵀ · dW · Rᵀ where L holds the product of the cores before and R that of those behind.
-struct TensorTrainGradient {
-  let shape: TensorTrain.Shape
-  let cores: [Matrix]
-
-  func add(of gradient: Matrix, to gradients: inout [Matrix], on pool: ThreadPool?) {
-    // Of an embedding only the rows that a batch names have a gradient.
-    let rows = (0..<gradient.rows).filter { row in gradient[row: row].contains { $0 != 0 } }
-    let sums = Matrix.summed(rows: rows.count, on: pool, like: gradients) { place, sums in
-      add(rows[place], Array(gradient[row: rows[place]]), to: &sums)
-    }
-    for (index, sum) in sums.enumerated() { gradients[index].add(sum) }
-  }
-
-  private func add(_ row: Int, _ gradient: [Float], to sums: inout [Matrix]) {
-    let digits = shape.digits(of: row)
-    let count = shape.outputs.count
-    // before[k]: (j₁ … j_k) × r_k; behind[k]: r_k × (j_{k+1} … j_d).
-    var before: [Matrix] = [Matrix(rows: 1, columns: 1, values: [1])]
-    for place in 0..<(count - 1) {
-      let product = before[place].times(slice(place, digits[place]))
-      before.append(
-        Matrix(
-          rows: product.values.count / shape.rank(behind: place), columns: shape.rank(behind: place),
-          values: product.values))
-    }
-    var behind: [Matrix] = [Matrix(rows: 1, columns: 1, values: [1])]
-    for place in (1..<count).reversed() {
-      // (r·m) × r′ times r′ × (the columns behind).
-      let rank = shape.rank(before: place)
-      let core = Matrix(
-        rows: rank * shape.inputs[place], columns: shape.rank(behind: place),
-        values: slice(place, digits[place]).values)
-      let product = core.times(behind[0])
-      behind.insert(Matrix(rows: rank, columns: product.values.count / rank, values: product.values), at: 0)
-    }
-    for place in 0..<count {
-      let (first, last) = (before[place], behind[place])
-      let width = shape.inputs[place]
-      let some = Matrix(rows: first.rows, columns: gradient.count / first.rows, values: gradient)
-      let left = first.times(some, transposed: true)
-      let flat = Matrix(
-        rows: first.columns * width, columns: last.columns, values: left.values)
-      let core = flat.times(last, otherTransposed: true)
-      let columns = width * last.rows
-      for rank in 0..<first.columns {
-        let target = (rank * shape.outputs[place] + digits[place]) * columns
-        for column in 0..<columns {
-          sums[place].values[target + column] += core.values[rank * columns + column]
-        }
-      }
-    }
-  }
-
-  /// r_{k−1} × (m_k·r_k) of a core, for a value of its row's digit.
-  private func slice(_ place: Int, _ digit: Int) -> Matrix {
-    let rank = shape.rank(before: place)
-    let columns = cores[place].columns
-    return Matrix(rows: rank, columns: columns) { target in
-      for row in 0..<rank {
-        let start = (row * shape.outputs[place] + digit) * columns
-        for column in 0..<columns { target[row * columns + column] = cores[place].values[start + column] }
-      }
     }
   }
 }
