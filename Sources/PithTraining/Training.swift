@@ -67,15 +67,14 @@ public struct Training {
     parameters.carryBack(on: pool)
     let norm = parameters.gradientNorm(on: pool)
     guard total.isFinite, norm.isFinite else {
-      let broken = parameters.list.first { !$0.gradient.values.allSatisfy(\.isFinite) }?.name
+      // Of a loss that is no number, no gradient is one.
+      let broken =
+        total.isFinite ? parameters.list.first { !$0.gradient.values.allSatisfy(\.isFinite) }?.name : nil
       parameters.clearGradients()
-      throw .notFinite(step: optimizer.steps + 1, parameter: broken)
+      throw .notFinite(step: optimizer.steps + 1, place: broken.map { "in the gradient of \($0)" }, kept: nil)
     }
     let rate =
-      share.map {
-        optimizer.steps < schedule.warmUp ? schedule.rate(at: optimizer.steps) : schedule.rate(atShare: $0)
-      }
-      ?? schedule.rate(at: optimizer.steps)
+      share.map { schedule.rate(at: optimizer.steps, share: $0) } ?? schedule.rate(at: optimizer.steps)
     let factor = norm > Double(clipping) ? Float(Double(clipping) / norm) : 1
     optimizer.step(parameters, rate: rate, factor: factor, on: pool)
     return Step(loss: total, gradientNorm: norm, rate: rate)
@@ -84,16 +83,17 @@ public struct Training {
 
 /// Why a training cannot go on.
 public enum TrainingError: Error, Equatable, CustomStringConvertible {
-  /// The loss, or the gradient of a parameter, is infinite or no number.
-  case notFinite(step: Int, parameter: ParameterName?)
+  /// The loss, or the gradient of a parameter, is infinite or no number: where first, and the folder of the model before.
+  case notFinite(step: Int, place: String?, kept: String?)
 
   /// What is wrong, and the mend.
   public var description: String {
     switch self {
-    case .notFinite(let step, let parameter):
-      let place = parameter.map { ", first in the gradient of \($0)" } ?? ""
+    case .notFinite(let step, let place, let kept):
+      let place = place.map { ", first \($0)" } ?? ""
+      let kept = kept.map { "; the model before that step is \($0)" } ?? ""
       return
-        "the loss is no longer a number at step \(step)\(place): choose a smaller learning rate or a longer warm-up; the last state is kept."
+        "the loss is no longer a number at step \(step)\(place): begin anew with a smaller learning rate or a longer warm-up\(kept)."
     }
   }
 }

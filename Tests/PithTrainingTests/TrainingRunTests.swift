@@ -103,6 +103,39 @@ struct TrainingRunTests {
     #expect(throws: CheckpointError.self) { try run.train() }
   }
 
+  @Test func aTrainingThatMayReplaceAModelStillMayWhenItGoesOn() throws {
+    let folder = try Folder()
+    let output = folder.path + "/model"
+    _ = try TrainingRun(recipe(folder, steps: 1), output: output, pool: pool).train()
+    let run = try TrainingRun(recipe(folder, steps: 6), output: output, pool: pool)
+    #expect(throws: CheckpointError.self) { try run.train(resume: true) }
+    #expect(throws: Stopped.self) { try run.train(force: true) { if $0.step == 3 { throw Stopped() } } }
+    #expect(try run.train(resume: true).steps == 6)
+  }
+
+  @Test func aLossThatIsNoNumberEndsTheTrainingWithItsPlace() throws {
+    let folder = try Folder()
+    var recipe = try recipe(folder, steps: 9)
+    (recipe.learningRate, recipe.warmUp) = (1e17, 0)
+    do {
+      _ = try TrainingRun(recipe, output: folder.path + "/model", pool: pool).train()
+      Issue.record("it went on")
+    } catch { #expect("\(error)".contains("at step 2, first behind layer 0"), "\(error)") }
+    // The last step counts too.
+    recipe.end = .steps(1)
+    #expect(throws: TrainingError.self) {
+      try TrainingRun(recipe, output: folder.path + "/model", pool: pool).train(force: true)
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/model"))
+  }
+
+  @Test func aScheduleByTimeRisesAndFallsWithoutAJump() {
+    let schedule = Schedule(peak: 1, warmUp: 10, steps: .max, decay: .linear)
+    let rates = (0..<40).map { schedule.rate(at: $0, share: Float($0) / 40) }
+    #expect(zip(rates, rates.dropFirst()).allSatisfy { abs($0 - $1) < 0.11 })
+    #expect(rates.max() == rates[9] || rates.max() == rates[10])
+  }
+
   @Test func aModelGoesOnLearning() throws {
     let folder = try Folder()
     _ = try TrainingRun(recipe(folder, steps: 60), output: folder.path + "/first", pool: pool)
@@ -125,6 +158,13 @@ struct TrainingRunTests {
     ("text: a\nlearning-rate: -1", "'learning-rate'"), ("text: a\nlabels: b", "different tasks"),
     ("labels: a", "'held-out'"), ("text: a\nsoft: 0.5", "'soft'"),
     ("text: a\nteacher: b\nhidden: 1", "'hidden'"), ("text: a\nteacher: b\ntemperature: 0", "'temperature'"),
+    ("text: a\nseed: -7", "'seed'"), ("text: a\nweight-decay: -5", "'weight-decay'"),
+    ("text: a\nclipping: 1e300", "'clipping'"), ("text: a\nbatch: 9223372036854775807", "'batch'"),
+    ("text: a\nmodel: {new: {heads: 9223372036854775807}}", "'heads'"),
+    ("text: a\nmodel: {new: {width: 9223372036854775806}}", "'width'"),
+    ("images: a\nmodel: {new: {context: -5}}", "'context'"),
+    ("text: a\nteacher: b\nlabel-smoothing: 0.1", "'label-smoothing'"),
+    ("text: a\nmembers: {folder: b, member: 3, of: 9223372036854775807}", "'of'"),
     ("text: a\nmodel: {layers-of: b, width: 3}", "'layers-of'"), ("text: a\nwindow: 1000", "'context'"),
   ])
   func aRecipeSaysWhatIsWrong(yaml: String, part: String) {

@@ -109,6 +109,7 @@ struct TrainingArguments: ParsableArguments {
   @OptionGroup var running: RunningArguments
 
   func validate() throws {
+    if output.isEmpty { throw ValidationError("--output must name the folder that is written.") }
     if resume, force { throw ValidationError("--resume goes on, --force begins anew: give one of them.") }
   }
 

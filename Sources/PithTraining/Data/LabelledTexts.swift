@@ -30,10 +30,10 @@ struct LabelledTexts: Sendable {
     for (number, line) in Self.lines(text).dropFirst() {
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
       guard [2, 3].contains(fields.count), columns ?? fields.count == fields.count,
-        let label = Int32(fields.last!), label >= 0
+        let label = Int32(fields.last!), (0..<Self.mostClasses).contains(label)
       else {
         throw TrainingDataError(
-          "\(path), line \(number): a text, or two, and the number of a class, from 0, are expected, with tabs between them."
+          "\(path), line \(number): a text, or two, and the number of a class, from 0 to \(Self.mostClasses - 1), are expected, with tabs between them."
         )
       }
       columns = fields.count
@@ -61,7 +61,7 @@ struct LabelledTexts: Sendable {
     var examples: [Example] = []
     for (number, line) in Self.lines(text) {
       let fields = line.split(separator: ",", omittingEmptySubsequences: false).map {
-        Int32($0.filter { $0 != " " })
+        Self.number($0)
       }
       let values = fields.compactMap { $0 }
       let isWhole = values.count == fields.count && values.count > 1
@@ -84,6 +84,16 @@ struct LabelledTexts: Sendable {
 
   private init(_ examples: [Example]) { self.examples = examples }
 
+  /// A whole number with spaces around it.
+  private static func number(_ text: Substring) -> Int32? {
+    var text = text.drop { $0 == " " }
+    while text.last == " " { text.removeLast() }
+    return Int32(text)
+  }
+
+  /// More than any task has; a larger number is something else.
+  private static let mostClasses: Int32 = 65_536
+
   /// Lines that are not empty, with their numbers from 1.
   private static func lines(_ text: String) -> [(number: Int, line: Substring)] {
     text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.enumerated()
@@ -102,8 +112,11 @@ struct LabelledTexts: Sendable {
   var vocabulary: Int { Int(examples.reduce(0) { max($0, $1.tokens.max() ?? 0) }) + 1 }
 
   /// One of some parts: every so many of the examples.
-  func share(_ part: Int, of count: Int) -> LabelledTexts {
-    LabelledTexts(stride(from: part, to: examples.count, by: count).map { examples[$0] })
+  ///
+  /// - Returns: nil where there are fewer examples than parts.
+  func share(_ part: Int, of count: Int) -> LabelledTexts? {
+    guard count <= examples.count else { return nil }
+    return LabelledTexts(stride(from: part, to: examples.count, by: count).map { examples[$0] })
   }
 
   /// What is learned from, and the last share, which is held out; nil if either were empty.

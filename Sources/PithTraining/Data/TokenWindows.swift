@@ -29,10 +29,10 @@ public struct TokenWindows: Sendable {
 
   /// One of some parts of equal length of what is learned from; all is held out that was.
   ///
-  /// - Returns: the whole where a part has no window.
-  func share(_ part: Int, of count: Int) -> TokenWindows {
+  /// - Returns: nil where a part has no window.
+  func share(_ part: Int, of count: Int) -> TokenWindows? {
     let (start, end) = (tokens.count * part / count, tokens.count * (part + 1) / count)
-    guard end - start > window else { return self }
+    guard end - start > window else { return nil }
     return TokenWindows(tokens: Array(tokens[start..<end]), heldOut: heldOut, window: window)
   }
 

@@ -46,7 +46,7 @@ indirect enum Composition {
     }
   }
 
-  /// Whether a packed matrix that is trained is stored afterwards as it was, in as many bytes.
+  /// Whether a packed matrix that is trained is stored afterwards as it was; factors and cores in float32.
   static func keeps(_ matrix: StoredMatrix) -> Bool {
     switch matrix {
     case .product, .tensorTrain, .codebook, .vectors: true

@@ -25,12 +25,19 @@ final class PeerExchange<Model: Taught> {
   /// - Throws: `CheckpointError` if the folder cannot be written to, `TrainingDataError` if another member is another model.
   func exchange(_ parameters: Parameters, afterSteps steps: Int, on pool: ThreadPool) throws {
     let isTurn = steps > 0 && steps % settings.every == 0
+    if !hasRead {
+      do {
+        try FileManager.default.createDirectory(atPath: settings.folder, withIntermediateDirectories: true)
+      } catch {
+        throw CheckpointError.cannotCreate(
+          path: settings.folder, fault: "the members' folder cannot be made",
+          mend: "choose a place that can be written to")
+      }
+    }
     if isTurn {
       let matrices = parameters.list.enumerated().map { index, parameter in
         (name: "\(index)", matrix: StoredMatrix.dense(Dense(parameter.value)))
       }
-      try? FileManager.default.createDirectory(
-        atPath: settings.folder, withIntermediateDirectories: true)
       let own = path(settings.member)
       try MatrixFile.write(matrices, remarks: ["steps": .int(steps)], to: own, shownAs: own)
     }
@@ -45,7 +52,8 @@ final class PeerExchange<Model: Taught> {
   private func path(_ member: Int) -> String { "\(settings.folder)/member-\(member).safetensors" }
 
   private func model(of member: Int, on pool: ThreadPool) throws -> Model? {
-    guard let (matrices, _) = try MatrixFile.read(path(member)) else { return nil }
+    // What cannot be read is no member yet: it will leave another file.
+    guard let (matrices, _) = try? MatrixFile.read(path(member)) else { return nil }
     let values = Dictionary(uniqueKeysWithValues: matrices.map { ($0.name, $0.matrix.decoded()) })
     let parameters = Parameters(student, on: pool)
     for index in parameters.list.indices {

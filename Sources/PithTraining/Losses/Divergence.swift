@@ -27,12 +27,12 @@ extension Differentiation {
             pith_distillation(
               student.baseAddress! + row * columns, teacher.baseAddress! + row * columns, columns,
               Int(target),
-              temperature, soft, weight / Float(targets.count)))
+              temperature, soft, weight / Float(max(1, targets.count))))
         }
       }
     }
     leave(gradient, at: logits)
-    return sum / Double(targets.count)
+    return sum / Double(max(1, targets.count))
   }
 
   /// The same of states behind an output head, without all logits at one time.

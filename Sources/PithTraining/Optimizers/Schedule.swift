@@ -38,8 +38,14 @@ public struct Schedule: Sendable, Equatable {
     return rate(atShare: Float(step - warmUp) / Float(max(1, steps - 1 - warmUp)))
   }
 
-  /// The rate when a share of what follows the warm-up is done.
-  public func rate(atShare share: Float) -> Float {
+  /// The rate of a step when a share of the training is done, of which it is not known how many steps it will have: it rises in the first
+  /// ones beside.
+  public func rate(at step: Int, share: Float) -> Float {
+    rate(atShare: share) * min(1, Float(step + 1) / Float(max(1, warmUp)))
+  }
+
+  /// The rate when a share of the way down is done.
+  private func rate(atShare share: Float) -> Float {
     let share = min(1, share)
     let height: Float =
       switch decay {

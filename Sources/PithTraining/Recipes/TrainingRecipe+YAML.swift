@@ -49,13 +49,17 @@ extension TrainingRecipe {
         guard let known = value.bool else { throw TrainingRecipeError("'recompute' must be true or false.") }
         recompute = known
       case "evaluate-every": evaluateEvery = try Self.whole("evaluate-every", value)
-      case "seed": seed = UInt64(max(0, try Self.whole("seed", value)))
+      case "seed":
+        let number = try Self.whole("seed", value)
+        guard number >= 0 else { throw TrainingRecipeError("'seed' must be 0 or more.") }
+        seed = UInt64(number)
       case let other:
         throw TrainingRecipeError(
           "'\(other)' is no key of a recipe: use \(Self.keys.joined(separator: ", ")).")
       }
     }
     try read(mapping)
+    if case .steps(let steps) = end, mapping["warm-up"] == nil { warmUp = min(warmUp, steps / 10) }
     if let decayOfWeights {
       switch optimizer {
       case .adamW(let beta1, let beta2, let epsilon, _):

@@ -142,11 +142,13 @@ public struct TrainingRecipe: Sendable, Equatable {
       try require(!heldOut.isEmpty, "held-out", "the path of texts with classes to measure with")
     }
     if let distillation {
-      try require(distillation.temperature > 0, "temperature", "above 0")
+      try require(distillation.temperature > 0 && distillation.temperature.isFinite, "temperature", "above 0")
       try require((0...1).contains(distillation.soft), "soft", "a share in [0, 1]")
       try require(distillation.hidden >= 0, "hidden", "0 or more")
       try require((0..<1).contains(distillation.dropout), "teacher-dropout", "a share in [0, 1)")
-      try require(distillation.samples >= 1, "teacher-samples", "at least 1")
+      try require((1...1000).contains(distillation.samples), "teacher-samples", "from 1 to 1000")
+      try require(labelSmoothing == 0, "label-smoothing", "0 where a teacher or members give the targets")
+      try require(distillation.hidden == 0 || !recompute, "recompute", "false where 'hidden' compares states")
       switch distillation.teacher {
       case .models(let paths):
         let isPlain = paths.count == 1 && distillation.dropout == 0
@@ -154,7 +156,7 @@ public struct TrainingRecipe: Sendable, Equatable {
       case .peers(let peers):
         try require(distillation.hidden == 0, "hidden", "0 where members teach each other")
         try require(distillation.dropout == 0, "teacher-dropout", "0 where members teach each other")
-        try require(peers.count >= 2, "of", "at least 2 members")
+        try require((2...1000).contains(peers.count), "of", "from 2 to 1000 members")
         try require((0..<peers.count).contains(peers.member), "member", "from 0 to \(peers.count - 1)")
         try require(peers.every >= 1, "every", "at least 1 step")
         try require(peers.burnIn >= 0, "burn-in", "0 or more steps")
@@ -169,8 +171,8 @@ public struct TrainingRecipe: Sendable, Equatable {
       }
     }
     if case .layers(_, let every) = start { try require(every >= 1, "every", "at least 1") }
-    try require(window >= 2, "window", "at least 2 tokens")
-    try require(batch >= 1, "batch", "at least 1 window")
+    try require((2...1_000_000).contains(window), "window", "from 2 to 1,000,000 tokens")
+    try require((1...65_536).contains(batch), "batch", "from 1 to 65,536 windows or texts")
     try require(parts >= 1 && batch % parts == 0, "parts", "a divisor of 'batch', \(batch)")
     switch end {
     case .steps(let steps): try require(steps >= 1, "steps", "at least 1")
@@ -178,17 +180,20 @@ public struct TrainingRecipe: Sendable, Equatable {
     }
     try require(learningRate > 0 && learningRate.isFinite, "learning-rate", "above 0")
     try require(warmUp >= 0, "warm-up", "0 or more steps")
-    try require(clipping > 0, "clipping", "above 0")
+    try require(clipping > 0 && clipping.isFinite, "clipping", "above 0")
+    try require(optimizer.decay >= 0 && optimizer.decay.isFinite, "weight-decay", "0 or more")
     try require((0..<1).contains(dropout), "dropout", "a share in [0, 1)")
     try require((0..<1).contains(labelSmoothing), "label-smoothing", "a share in [0, 1)")
     try require(evaluateEvery >= 1, "evaluate-every", "at least 1 step")
     guard case .new(let shape) = start else { return }
     try require((1...1000).contains(shape.layers), "layers", "from 1 to 1000")
-    try require(shape.heads >= 1, "heads", "at least 1")
+    try require((1...1024).contains(shape.heads), "heads", "from 1 to 1024")
+    try require(shape.width <= 65_536, "width", "at most 65,536")
     try require(
       shape.width >= 2 && shape.width % (2 * shape.heads) == 0, "width",
       "a multiple of \(2 * shape.heads), twice the heads")
-    try require(shape.feedForward >= 1, "feed-forward", "at least 1")
+    try require((1...262_144).contains(shape.feedForward), "feed-forward", "from 1 to 262,144")
+    try require((2...1_000_000).contains(shape.context), "context", "from 2 to 1,000,000 tokens")
     try require(shape.mask.density > 0 && shape.mask.density <= 1, "density", "a share above 0, at most 1")
     switch data {
     case .text: try require(shape.context >= window, "context", "at least the window, \(window)")
@@ -285,6 +290,13 @@ extension TrainingRecipe.Start {
 }
 
 extension Optimizer.Rule {
+  /// The weight decay.
+  var decay: Float {
+    switch self {
+    case .adamW(_, _, _, let decay), .momentum(_, let decay): decay
+    }
+  }
+
   /// The rule in a few words.
   var summary: String {
     switch self {

@@ -30,7 +30,7 @@ struct LabelTask: TrainingTask {
     let data: Data
     if case .new(let shape) = recipe.start {
       data = try Self.data(recipe, checkpoint, longest: shape.context)
-      let vocabulary = model?.vocabularySize ?? data.learned.vocabulary
+      let vocabulary = model?.vocabularySize ?? max(data.learned.vocabulary, data.heldOut.vocabulary)
       encoder = shape.encoder(vocabulary: vocabulary, seed: recipe.seed)
       configuration = shape.huggingFaceEncoder(vocabulary: vocabulary)
     } else {
@@ -43,7 +43,10 @@ struct LabelTask: TrainingTask {
       configuration = try checkpoint.huggingFaceConfiguration()
     }
     digest = data.digest
-    let classes = encoder.classification.map { $0.output.weight.rows } ?? data.learned.classes
+    // What is held out of one file may be all that there is of a class.
+    let named =
+      data.path == data.heldOutPath ? max(data.learned.classes, data.heldOut.classes) : data.learned.classes
+    let classes = encoder.classification.map { $0.output.weight.rows } ?? named
     try data.learned.check(classes, named: data.path)
     try data.heldOut.check(classes, named: data.heldOutPath)
     for some in [data.learned, data.heldOut] {
@@ -69,7 +72,15 @@ struct LabelTask: TrainingTask {
     self.configuration = configuration
     files = try checkpoint?.companionFiles() ?? []
     heldOut = data.heldOut
-    learned = recipe.distillation?.peers.map { data.learned.share($0.member, of: $0.count) } ?? data.learned
+    if let own = recipe.distillation?.peers {
+      guard let share = data.learned.share(own.member, of: own.count) else {
+        throw TrainingDataError(
+          "\(data.path): it has fewer lines than there are members, \(own.count): give more.")
+      }
+      learned = share
+    } else {
+      learned = data.learned
+    }
     let student = encoder
     (teachers, peers) = try recipe.teaching(student) { path, model in
       guard case .encoder(let teacher) = model,
@@ -191,6 +202,16 @@ struct LabelTask: TrainingTask {
 
   func exchange(afterSteps steps: Int) throws {
     try peers?.exchange(parameters, afterSteps: steps, on: pool)
+  }
+
+  func brokenLayer(of part: LabelledTexts.Part) -> Int? {
+    let now = parameters.applied(to: encoder)
+    var run = Inference(part.batch, pool: pool)
+    var x = now.embedded(part.batch, &run)
+    return now.layers.indices.first { index in
+      x = now.advance(x, through: index..<(index + 1), &run)
+      return !x.values.allSatisfy(\.isFinite)
+    }
   }
 
   func measure() -> HeldOutQuality {

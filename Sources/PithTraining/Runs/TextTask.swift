@@ -61,7 +61,19 @@ struct TextTask: TrainingTask {
         "\(path): its \(tokens.count) tokens give no window of \(recipe.window) to learn from and one to hold out; give a longer text or a smaller window."
       )
     }
-    if let own = recipe.distillation?.peers { windows = windows.share(own.member, of: own.count) }
+    if let own = recipe.distillation?.peers {
+      guard let share = windows.share(own.member, of: own.count) else {
+        throw TrainingDataError(
+          "\(path): it is too short for \(own.count) members with windows of \(recipe.window): give a longer text."
+        )
+      }
+      windows = share
+    }
+    guard recipe.window <= decoder.configuration.contextLength else {
+      throw TrainingDataError(
+        "\(recipe.start.path ?? ""): it reads \(decoder.configuration.contextLength) tokens at a time: set 'window' to at most that."
+      )
+    }
     self.windows = windows
     if recipe.distillation?.byLayer == true {
       // The parameters of one layer are there at a time.
@@ -70,7 +82,7 @@ struct TextTask: TrainingTask {
         teacher.configuration.width == decoder.configuration.width
       else {
         throw TrainingDataError(
-          "\(path): the student has other layers than its teacher, so they cannot be compared one by one: leave out 'by-layer'."
+          "\(recipe.start.path ?? ""): the student has other layers than its teacher, so they cannot be compared one by one: leave out 'by-layer'."
         )
       }
       guard decoder.maps.contains(where: { $0.place.layer != nil && Composition.keeps($0.weight) }) else {
@@ -139,6 +151,16 @@ struct TextTask: TrainingTask {
 
   func exchange(afterSteps steps: Int) throws {
     try peers?.exchange(parameters, afterSteps: steps, on: pool)
+  }
+
+  func brokenLayer(of part: TokenWindows.Part) -> Int? {
+    let now = parameters.applied(to: decoder)
+    var run = Inference(part.batch, pool: pool)
+    var x = run.embed(part.batch.tokens, from: now.embedding, scale: now.configuration.embeddingScale)
+    return now.layers.indices.first { index in
+      x = now.advance(x, through: index..<(index + 1), &run)
+      return !x.values.allSatisfy(\.isFinite)
+    }
   }
 
   func measure() -> HeldOutQuality { measure(parameters.applied(to: decoder)) }

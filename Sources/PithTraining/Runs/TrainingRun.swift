@@ -70,6 +70,9 @@ public struct TrainingRun {
     return place.deletingLastPathComponent().appending(path: ".\(place.lastPathComponent).training").path
   }
 
+  /// A file in unfinished work that was begun with the leave to replace a model.
+  private var replaces: String { workspace + "/replaces" }
+
   /// Trains to the end and writes the model.
   ///
   /// - Parameters:
@@ -82,7 +85,8 @@ public struct TrainingRun {
     resume: Bool = false, force: Bool = false, keepEvery: Int? = nil,
     progress: (Progress) throws -> Void = { _ in }
   ) throws -> Report {
-    try StagedFolder.check(output, overwrite: force)
+    let mayReplace = force || resume && FileManager.default.fileExists(atPath: replaces)
+    try StagedFolder.check(output, overwrite: mayReplace)
     // A step makes and lets go of the same matrices as the one before; the system would clear their pages each time.
     pith_keep_freed_memory()
     if recipe.distillation?.byLayer == true, let task = task as? TextTask {
@@ -118,12 +122,15 @@ public struct TrainingRun {
     try task.exchange(afterSteps: training.optimizer.steps)
     while share() < 1 {
       let parts = task.parts(ofStep: training.optimizer.steps)
-      let done = try step(task, parts, &training, share: share())
+      let done: Training.Step
+      do throws(TrainingError) { done = try step(task, parts, &training, share: share()) } catch {
+        throw try explained(error, task, parts, training.optimizer.steps, elapsed(), log)
+      }
       let steps = training.optimizer.steps
       try task.exchange(afterSteps: steps)
       tokens += parts.reduce(0) { $0 + task.batch(of: $1).count }
       recent = recent.suffix(49) + [done.loss]
-      measured = steps % recipe.evaluateEvery == 0 ? task.measure() : nil
+      measured = steps % recipe.evaluateEvery == 0 || share() >= 1 ? task.measure() : nil
       try log.append(done, steps: steps, heldOut: measured, seconds: elapsed())
       if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > .seconds(60)) {
         try state.keep(training, elapsed: elapsed(), shownAs: output)
@@ -138,8 +145,29 @@ public struct TrainingRun {
     let report = Report(
       steps: training.optimizer.steps, heldOut: measured ?? task.measure(),
       parameters: parameterCount, seconds: elapsed())
-    try write(task.model(), report, log)
+    guard report.heldOut.loss.isFinite else {
+      throw TrainingError.notFinite(step: report.steps, place: "on what is held out", kept: nil)
+    }
+    try write(task.model(), report, log, to: output)
+    try? FileManager.default.removeItem(atPath: workspace)
     return report
+  }
+
+  /// What is said of a step that failed; the model before it is written beside the output.
+  private func explained<Task: TrainingTask>(
+    _ error: TrainingError, _ task: Task, _ parts: [Task.Part], _ steps: Int, _ seconds: Double,
+    _ log: StepLog
+  ) throws -> TrainingError {
+    guard case .notFinite(let step, let place, _) = error else { return error }
+    let layer = parts.lazy.compactMap { task.brokenLayer(of: $0) }.first
+    let heldOut = task.measure()
+    var kept: String?
+    if steps > 0, heldOut.loss.isFinite {
+      let report = Report(steps: steps, heldOut: heldOut, parameters: parameterCount, seconds: seconds)
+      kept = "\(output)-step-\(steps)"
+      try write(task.model(), report, log, to: kept!)
+    }
+    return .notFinite(step: step, place: layer.map { "behind layer \($0)" } ?? place, kept: kept)
   }
 
   private func state(of task: some TrainingTask) -> TrainingState {
@@ -193,7 +221,8 @@ public struct TrainingRun {
     }
     let report = Report(
       steps: steps, heldOut: task.measure(tuning.student), parameters: parameterCount, seconds: elapsed())
-    try write(task.model(tuning.student), report, log)
+    try write(task.model(tuning.student), report, log, to: output)
+    try? FileManager.default.removeItem(atPath: workspace)
     return report
   }
 
@@ -216,6 +245,7 @@ public struct TrainingRun {
           path: output, fault: "its folder cannot be written to", mend: "choose a place that can")
       }
     }
+    if force { _ = files.createFile(atPath: replaces, contents: nil) }
     let earlier = try state.restore(&training) ?? 0
     try log.cut(after: training.optimizer.steps)
     if training.optimizer.steps == 0 { try state.keep(training, elapsed: 0, shownAs: output) }
@@ -226,17 +256,21 @@ public struct TrainingRun {
     _ task: Task, _ parts: [Task.Part], _ training: inout Training, share: Double
   ) throws(TrainingError) -> Training.Step {
     let byTime: Float? = if case .seconds = recipe.end { Float(share) } else { nil }
-    let seed = recipe.seed &+ UInt64(training.optimizer.steps) &* 0xA24B_AED4_963E_E407
-    let dropout = recipe.dropout > 0 ? Dropout(rate: recipe.dropout, seed: seed) : nil
+    // Each part of each step has masks of its own.
+    var seed = recipe.seed &+ UInt64(training.optimizer.steps) &* 0xA24B_AED4_963E_E407
     return try training.step(
       parts, atShare: byTime,
-      on: { Differentiation(task.batch(of: $0), task.parameters, dropout: dropout, pool: pool) }
+      on: { part in
+        defer { seed = seed &+ 0x8CB9_2BA7_2F3D_8DD7 }
+        let dropout = recipe.dropout > 0 ? Dropout(rate: recipe.dropout, seed: seed) : nil
+        return Differentiation(task.batch(of: part), task.parameters, dropout: dropout, pool: pool)
+      }
     ) { part, run, weight in task.loss(of: part, &run, weight: weight) }
   }
 
-  /// Writes the model, with the curve and the report beside the weights, and lets go of unfinished work.
-  private func write(_ trained: TrainedModel, _ report: Report, _ log: StepLog) throws {
-    let folder = try StagedFolder(output, filledAt: workspace + "/output", overwrite: true)
+  /// Writes the model, with the curve and the report beside the weights.
+  private func write(_ trained: TrainedModel, _ report: Report, _ log: StepLog, to path: String) throws {
+    let folder = try StagedFolder(path, filledAt: workspace + "/output", overwrite: true)
     var (model, configuration, files) = trained
     let contents = ModelContents(model)
     configuration.setType(.float32)
@@ -255,6 +289,5 @@ public struct TrainingRun {
     if let accuracy = report.heldOut.accuracy { json["validation_accuracy"] = .double(accuracy) }
     try folder.write(json.serialized(.pretty), to: "training.json")
     try folder.commit()
-    try? FileManager.default.removeItem(atPath: workspace)
   }
 }
