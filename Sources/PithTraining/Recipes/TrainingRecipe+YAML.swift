@@ -7,7 +7,8 @@ extension TrainingRecipe {
   public init(yaml: String) throws(TrainingRecipeError) {
     let root: Node?
     do { root = try Yams.compose(yaml: yaml) } catch {
-      throw TrainingRecipeError("it is not YAML: \("\(error)".split(separator: "\n").first ?? "unreadable").")
+      let line = "\(error)".split(separator: "\n").first ?? "unreadable"
+      throw TrainingRecipeError("it is not YAML: \(line)\(line.hasSuffix(".") ? "" : ".")")
     }
     guard let mapping = root?.mapping else {
       throw TrainingRecipeError("it must be a mapping of keys to values.")

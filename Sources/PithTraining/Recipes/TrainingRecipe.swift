@@ -214,7 +214,7 @@ public struct TrainingRecipe: Sendable, Equatable {
           "new": [
             "layers": .int(shape.layers), "width": .int(shape.width), "heads": .int(shape.heads),
             "feed-forward": .int(shape.feedForward), "context": .int(shape.context),
-            "density": .double(Double(shape.mask.density)), "mask": .string(shape.mask.pattern.rawValue),
+            "density": .number(shape.mask.density), "mask": .string(shape.mask.pattern.rawValue),
             "vocabulary-of": shape.vocabularyOf.map { .string($0) } ?? .null,
           ]
         ]
@@ -224,10 +224,10 @@ public struct TrainingRecipe: Sendable, Equatable {
     var json: JSONValue = [
       "model": model, "window": .int(window), "batch": .int(batch), "parts": .int(parts),
       "optimizer": .string(optimizer.summary),
-      "learning-rate": .double(Double(learningRate)), "warm-up": .int(warmUp),
+      "learning-rate": .number(learningRate), "warm-up": .int(warmUp),
       "decay": .string(decay.rawValue),
-      "clipping": .double(Double(clipping)), "dropout": .double(Double(dropout)),
-      "label-smoothing": .double(Double(labelSmoothing)), "recompute": .bool(recompute),
+      "clipping": .number(clipping), "dropout": .number(dropout),
+      "label-smoothing": .number(labelSmoothing), "recompute": .bool(recompute),
       "evaluate-every": .int(evaluateEvery), "seed": .string("\(seed)"),
     ]
     switch data {
@@ -250,11 +250,11 @@ public struct TrainingRecipe: Sendable, Equatable {
           "every": .int(peers.every), "burn-in": .int(peers.burnIn),
         ]
       }
-      json["teacher-dropout"] = .double(Double(distillation.dropout))
+      json["teacher-dropout"] = .number(distillation.dropout)
       json["teacher-samples"] = .int(distillation.samples)
-      json["temperature"] = .double(Double(distillation.temperature))
-      json["soft"] = .double(Double(distillation.soft))
-      json["hidden"] = .double(Double(distillation.hidden))
+      json["temperature"] = .number(distillation.temperature)
+      json["soft"] = .number(distillation.soft)
+      json["hidden"] = .number(distillation.hidden)
       json["by-layer"] = .bool(distillation.byLayer)
     }
     switch end {
@@ -287,6 +287,11 @@ extension TrainingRecipe.Start {
     }
     return model.keeping(layers: Array(stride(from: 0, to: count, by: every)))
   }
+}
+
+extension JSONValue {
+  /// A number with the digits that tell it from its neighbours in single precision.
+  fileprivate static func number(_ value: Float) -> JSONValue { .double(Double("\(value)") ?? Double(value)) }
 }
 
 extension Optimizer.Rule {
