@@ -23,8 +23,10 @@ extension StoredMatrix {
     case .split(let storage): return storage.multiply(x, on: pool)
     case .sum(let storage): return storage.multiply(x, on: pool)
     case .product(let storage): return storage.multiply(x, on: pool)
-    case .tensorTrain(let storage): return storage.multiply(x, on: pool)
-    case .dense, .affine, .codebook, .vectors, .blocks, .masked: return multiplyLeaf(x, on: pool)
+    case .tensorTrain(let storage) where storage.contracts(tokens: x.rows):
+      return storage.multiply(x, on: pool)
+    case .tensorTrain, .dense, .affine, .codebook, .vectors, .blocks, .masked:
+      return multiplyLeaf(x, on: pool)
     }
   }
 
@@ -74,7 +76,8 @@ extension StoredMatrix {
     case .vectors(let storage): storage.layout.bits > 8 ? 1 : 2
     case .blocks(let storage): [.q4_0, .q8_0, .q4_K].contains(storage.format) ? 2 : 1
     case .masked: 2
-    case .integer, .sparse, .transformed, .split, .sum, .product, .tensorTrain: 1
+    case .tensorTrain: 0
+    case .integer, .sparse, .transformed, .split, .sum, .product: 1
     }
   }
 
@@ -104,7 +107,7 @@ extension StoredMatrix {
         for panel in range {
           let first = panel * Self.panel
           let count = min(Self.panel, rows - first)
-          for row in 0..<count { decode(row: first + row, into: decoded + row * columns) }
+          decode(rows: first..<(first + count), into: decoded)
           pith_dot_block(x, columns, tokens, decoded, columns, count, columns, y + first, rows)
         }
       }

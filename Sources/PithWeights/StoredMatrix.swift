@@ -136,6 +136,15 @@ public indirect enum StoredMatrix: Sendable {
     }
   }
 
+  /// Decodes consecutive rows.
+  func decode(rows range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    if case .tensorTrain(let storage) = self {
+      storage.decode(rows: range, into: target)
+    } else {
+      for row in range { decode(row: row, into: target + (row - range.lowerBound) * columns) }
+    }
+  }
+
   /// The chosen rows in float32, one after the other: an embedding look-up.
   public func decoded(rows chosen: [Int]) -> Matrix {
     if case .product(let storage) = self { return storage.decoded(rows: chosen, on: nil) }
@@ -153,11 +162,7 @@ public indirect enum StoredMatrix: Sendable {
       guard let start = target.baseAddress else { return }
       nonisolated(unsafe) let first = start
       pool.forEach(count: rows, grain: 16) { range in
-        if case .tensorTrain(let storage) = self {
-          storage.decode(rows: range, into: first + range.lowerBound * columns)
-        } else {
-          for row in range { decode(row: row, into: first + row * columns) }
-        }
+        decode(rows: range, into: first + range.lowerBound * columns)
       }
     }
   }

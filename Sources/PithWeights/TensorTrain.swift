@@ -7,7 +7,7 @@ import PithTensors
 ///     W[(i₁ … i_d), (j₁ … j_d)] = G₁[i₁, j₁] · G₂[i₂, j₂] · … · G_d[i_d, j_d]
 ///
 /// where i₁ … i_d are the digits of a row's number, j₁ … j_d those of a column's, and each G_k[i, j] a matrix of ranks. A row is
-/// decoded, and activations are multiplied, core by core: W itself is never formed.
+/// decoded, and a few activations are multiplied, core by core; many meet rows that are decoded, some at a time: W itself is never formed.
 public struct TensorTrain: Sendable {
   /// The sizes of a train.
   public struct Shape: Sendable, Equatable {
@@ -127,6 +127,18 @@ extension TensorTrain {
       }
       filled = count * width
     }
+  }
+
+  /// Whether core by core some tokens cost less than rows that are decoded for all of them, in products of two numbers.
+  func contracts(tokens: Int) -> Bool {
+    var (contracting, decoding) = (0, 0)
+    for place in shape.outputs.indices {
+      let core = shape.cores[place].rows * shape.cores[place].columns
+      let (before, behind) = (shape.inputs[..<place].reduce(1, *), shape.outputs[(place + 1)...].reduce(1, *))
+      contracting += before * core * behind
+      decoding += before * shape.outputs[..<place].reduce(1, *) * core
+    }
+    return tokens * contracting <= decoding + tokens * rows * columns
   }
 
   /// x · Wᵀ, from the last core to the first: each turns, for every value of the digits before, its column's digit and the
