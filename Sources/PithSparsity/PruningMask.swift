@@ -71,14 +71,8 @@ package struct PruningMask: Sendable, Equatable {
   /// The mask that removes the weights of scores below a limit, and the first few of those at it.
   package init(_ scores: Matrix, below limit: Float, orFirst equal: Int) {
     self.init(rows: scores.rows, columns: scores.columns)
-    var left = equal
-    for (index, score) in scores.values.enumerated() {
-      if score < limit {
-        keeps[index] = false
-      } else if score == limit, left > 0 {
-        keeps[index] = false
-        left -= 1
-      }
+    keeps.withUnsafeMutableBufferPointer { keeps in
+      scores.values.withUnsafeBufferPointer { Self.remove(below: limit, orFirst: equal, $0, keeps) }
     }
   }
 
@@ -122,14 +116,22 @@ package struct PruningMask: Sendable, Equatable {
       return
     }
     let limit = value(at: count - 1, ofSorted: scores)
-    var left = count
-    for index in scores.indices where scores[index] < limit {
-      keeps[index] = false
-      left -= 1
-    }
-    for index in scores.indices where left > 0 && scores[index] == limit {
-      keeps[index] = false
-      left -= 1
+    remove(below: limit, orFirst: count - scores.count { $0 < limit }, scores, keeps)
+  }
+
+  /// Takes the scores below a limit, and the first few of those at it, out of a mask.
+  private static func remove(
+    below limit: Float, orFirst equal: Int, _ scores: UnsafeBufferPointer<Float>,
+    _ keeps: UnsafeMutableBufferPointer<Bool>
+  ) {
+    var left = equal
+    for index in scores.indices {
+      if scores[index] < limit {
+        keeps[index] = false
+      } else if scores[index] == limit, left > 0 {
+        keeps[index] = false
+        left -= 1
+      }
     }
   }
 }

@@ -42,7 +42,7 @@ struct LayerChanges {
       let batch = Batch([(sequence: 0, position: 0, tokens: tokens)])
       var before: Matrix?
       var layer = 0
-      follow(model, batch) { state in
+      model.follow(batch, on: pool) { state in
         if let before {
           sums[layer] += Double(tokens.count) * (1 - before.meanCosine(to: state))
           layer += 1
@@ -51,29 +51,6 @@ struct LayerChanges {
       }
     }
     return sums.map { $0 / Double(sequences.reduce(0) { $0 + $1.count }) }
-  }
-
-  /// Sends a batch through a model; `body` sees the residual stream before the first layer and after each.
-  private func follow(_ model: Model, _ batch: Batch, _ body: (Matrix) -> Void) {
-    switch model {
-    case .decoder(let decoder):
-      var run = Inference(
-        batch, cache: KeyValueCache(decoder.configuration, capacity: batch.count), pool: pool)
-      var x = run.embed(batch.tokens, from: decoder.embedding, scale: decoder.configuration.embeddingScale)
-      body(x)
-      for index in decoder.layers.indices {
-        x = decoder.advance(x, through: index..<(index + 1), &run)
-        body(x)
-      }
-    case .encoder(let encoder):
-      var run = Inference(batch, pool: pool)
-      var x = encoder.embedded(batch, &run)
-      body(x)
-      for index in encoder.layers.indices {
-        x = encoder.advance(x, through: index..<(index + 1), &run)
-        body(x)
-      }
-    }
   }
 }
 

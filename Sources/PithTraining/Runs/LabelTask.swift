@@ -204,16 +204,6 @@ struct LabelTask: TrainingTask {
     try peers?.exchange(parameters, afterSteps: steps, on: pool)
   }
 
-  func brokenLayer(of part: LabelledTexts.Part) -> Int? {
-    let now = parameters.applied(to: encoder)
-    var run = Inference(part.batch, pool: pool)
-    var x = now.embedded(part.batch, &run)
-    return now.layers.indices.first { index in
-      x = now.advance(x, through: index..<(index + 1), &run)
-      return !x.values.allSatisfy(\.isFinite)
-    }
-  }
-
   func measure() -> HeldOutQuality {
     let now = parameters.applied(to: encoder)
     var (sum, right) = (0.0, 0)

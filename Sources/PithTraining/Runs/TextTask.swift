@@ -153,16 +153,6 @@ struct TextTask: TrainingTask {
     try peers?.exchange(parameters, afterSteps: steps, on: pool)
   }
 
-  func brokenLayer(of part: TokenWindows.Part) -> Int? {
-    let now = parameters.applied(to: decoder)
-    var run = Inference(part.batch, pool: pool)
-    var x = run.embed(part.batch.tokens, from: now.embedding, scale: now.configuration.embeddingScale)
-    return now.layers.indices.first { index in
-      x = now.advance(x, through: index..<(index + 1), &run)
-      return !x.values.allSatisfy(\.isFinite)
-    }
-  }
-
   func measure() -> HeldOutQuality { measure(parameters.applied(to: decoder)) }
 
   /// What is measured of a decoder on what is held out.

@@ -159,7 +159,7 @@ public struct TrainingRun {
     _ log: StepLog
   ) throws -> TrainingError {
     guard case .notFinite(let step, let place, _) = error else { return error }
-    let layer = parts.lazy.compactMap { task.brokenLayer(of: $0) }.first
+    let layer = parts.lazy.compactMap { brokenLayer(task.model().model, task.batch(of: $0)) }.first
     let heldOut = task.measure()
     var kept: String?
     if steps > 0, heldOut.loss.isFinite {
@@ -168,6 +168,14 @@ public struct TrainingRun {
       try write(task.model(), report, log, to: kept!)
     }
     return .notFinite(step: step, place: layer.map { "behind layer \($0)" } ?? place, kept: kept)
+  }
+
+  /// The first layer whose states of a batch are not all numbers; nil if there is none.
+  private func brokenLayer(_ model: Model, _ batch: Batch) -> Int? {
+    var isWhole: [Bool] = []
+    model.follow(batch, on: pool) { isWhole.append($0.values.allSatisfy(\.isFinite)) }
+    // Before the first layer stands the embedding.
+    return isWhole.firstIndex(of: false).map { max(0, $0 - 1) }
   }
 
   private func state(of task: some TrainingTask) -> TrainingState {

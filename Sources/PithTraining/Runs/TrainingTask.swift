@@ -31,9 +31,6 @@ protocol TrainingTask {
   /// - Throws: `CheckpointError` or `TrainingDataError` if that cannot be done.
   func exchange(afterSteps steps: Int) throws
 
-  /// The first layer whose states of a part are not all numbers; nil if there is none.
-  func brokenLayer(of part: Part) -> Int?
-
   /// What is measured on what is held out.
   func measure() -> HeldOutQuality
 
