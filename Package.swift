@@ -66,9 +66,9 @@ let package = Package(
     library(
       "PithCompression",
       [
-        "PithQuantization", "PithSparsity", "PithFactorization", "PithCheckpoints", "PithEvaluation",
-        "PithGeneration", "PithModels",
-        "PithTokenizers", "PithWeights", "PithTensors", "PithJSON",
+        "PithQuantization", "PithSparsity", "PithFactorization", "PithTraining", "PithCheckpoints",
+        "PithEvaluation", "PithGeneration", "PithModels", "PithTokenizers", "PithWeights", "PithTensors",
+        "PithJSON",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
       ]),
     library("Pith", ["PithGeneration", "PithCheckpoints", "PithModels", "PithTokenizers"]),

@@ -34,6 +34,19 @@ extension StoredMatrix {
   }
 }
 
+extension StoredMatrix {
+  /// How many numbers the matrix is made of: those of its factors or cores, what a mask keeps, or else all of its weights.
+  public var parameterCount: Int {
+    switch self {
+    case .product(let storage): storage.left.parameterCount + storage.right.parameterCount
+    case .tensorTrain(let storage): storage.cores.reduce(0) { $0 + $1.rows * $1.columns }
+    case .transformed(let storage): storage.inner.parameterCount
+    case .masked(let masked): masked.count
+    default: rows * columns
+    }
+  }
+}
+
 extension VectorCodebook.Layout {
   /// Such as `2 × 256 vectors of 8`.
   fileprivate var summary: String {

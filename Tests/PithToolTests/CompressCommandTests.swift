@@ -139,8 +139,35 @@ import Testing
       "compress", tinyModel, "-o", folder.path + "/bare", "--effort", "none", "--embedding-bits", "0",
       "--skip-measuring", "--json")
     #expect(try bare.json["recipe"]?["embedding-bits"]?.int == 0)
-    let ton = try CommandRun("compress", tinyModel, "-o", folder.path + "/ton", "--effort", "ton")
-    #expect(ton.code == 64 && ton.talk.contains("training"))
+    let few = try CommandRun(
+      arguments(folder.path + "/few", calibration, "--effort", "some", "--bits", "2", "--json"))
+    #expect(try few.json["bits_per_weight"]?.double.map { $0 < 3 } == true, "\(few.talk)")
+    let other = try CommandRun(
+      "compress", tinyModel, "-o", folder.path + "/no", "--effort", "none", "--bits", "2")
+    #expect(other.code == 64 && other.talk.contains("--bits"))
+  }
+
+  @Test func aTonOfTimeIsTrained() throws {
+    let folder = try TemporaryFolder()
+    let calibration = try folder.write("text.txt", text)
+    let place = folder.path + "/ton"
+    let ton = arguments(place, calibration, "--effort", "ton", "--bits", "2", "--time-budget")
+    let short = try CommandRun(ton + ["0.0001s"])
+    #expect(short.code == 65 && short.talk.contains("too short"), "\(short.talk)")
+    let explained = try CommandRun(ton + ["90s", "--explain"])
+    #expect(explained.code == 0 && explained.output.contains("2 min of training"), "\(explained.output)")
+    let run = try CommandRun(ton + ["3s", "--json"])
+    #expect(run.code == 0, "\(run.talk)")
+    let tuning = try #require(try run.json["tuning"])
+    let before = try #require(tuning["kl_divergence_before"]?.double)
+    let after = try #require(tuning["kl_divergence_after"]?.double)
+    #expect(after < before, "\(before) to \(after)")
+    #expect(try run.json["bits_per_weight"]?.double.map { $0 < 3 } == true)
+    // Nothing is left beside it.
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["text.txt", "ton"])
+    let timed = try CommandRun(
+      "compress", tinyModel, "-o", folder.path + "/no", "--effort", "some", "--time-budget", "3s")
+    #expect(timed.code == 64 && timed.talk.contains("--effort ton"))
   }
 
   /// Fewer tokens than a window are one window.

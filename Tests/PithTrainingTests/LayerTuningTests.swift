@@ -53,6 +53,30 @@ struct LayerTuningTests {
         """)
   }
 
+  /// What was measured in training is what the packed file has.
+  @Test func thePackedFileIsAsGoodAsTheModelInTraining() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let paths = try prepare()
+    var recipe = try recipe(paths, steps: 30)
+    (recipe.distillation?.byLayer, recipe.distillation?.soft, recipe.keep) = (false, 1, .best)
+    (recipe.distillation?.temperature, recipe.evaluateEvery) = (1, 10)
+    let report = try TrainingRun(recipe, output: folder + "/tuned", pool: pool).train()
+    guard case .decoder(let tuned) = try Checkpoint(path: folder + "/tuned").model(),
+      case .decoder(let original) = try Checkpoint(path: paths.original).model()
+    else {
+      Issue.record("no decoders")
+      return
+    }
+    #expect(tuned.maps.contains { $0.weight.isPacked })
+    let task = try TextTask(recipe, text: paths.text, heldOut: 0.1, pool: pool)
+    let measured = try #require(task.measure(tuned).divergence)
+    let before = try #require(task.measure().divergence)
+    let inTraining = try #require(report.heldOut.divergence)
+    #expect(abs(measured - inTraining) < 1e-3 * inTraining, "\(measured) and \(inTraining)")
+    #expect(measured < 0.9 * before, "\(before) before")
+    #expect(original.maps.count == tuned.maps.count)
+  }
+
   @Test func eachLayerComesNearerToTheOriginals() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let paths = try prepare()

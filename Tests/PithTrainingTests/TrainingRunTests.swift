@@ -64,10 +64,32 @@ struct TrainingRunTests {
     #expect(try String(contentsOfFile: folder.path + "/model/loss.svg", encoding: .utf8).hasPrefix("<svg"))
   }
 
+  /// With steps that are far too long most models on the way are worse than others.
+  @Test func theBestModelOnTheWayIsWritten() throws {
+    let folder = try Folder()
+    var recipe = try recipe(folder, "keep: best")
+    (recipe.learningRate, recipe.evaluateEvery, recipe.decay) = (0.2, 1, .constant)
+    var losses: [Double] = []
+    let report = try TrainingRun(recipe, output: folder.path + "/model", pool: pool).train {
+      losses.append($0.heldOut!.loss)
+    }
+    #expect(report.heldOut.loss == losses.min())
+    #expect(report.keptSteps == losses.firstIndex(of: losses.min()!)! + 1 && report.steps == 40)
+    #expect(report.keptSteps < 40)
+    let card = try JSON(
+      parsing: String(contentsOfFile: folder.path + "/model/training.json", encoding: .utf8))
+    #expect(card["kept_step"]?.int == report.keptSteps)
+    // From a good model, steps that only make it worse leave it as it is.
+    recipe.start = .model(path: folder.path + "/model")
+    (recipe.learningRate, recipe.end) = (10, .steps(2))
+    let more = try TrainingRun(recipe, output: folder.path + "/more", pool: pool).train()
+    #expect(more.keptSteps == 0 && abs(more.heldOut.loss - report.heldOut.loss) < 1e-6)
+  }
+
   private struct Stopped: Error {}
 
   /// A training that ends by an error after some steps, and is resumed.
-  @Test(arguments: ["", "dropout: 0.2\nparts: 2\nrecompute: true", "optimizer: momentum"])
+  @Test(arguments: ["", "dropout: 0.2\nparts: 2\nrecompute: true", "optimizer: momentum", "keep: best"])
   func aResumedTrainingEndsInTheSameBytes(_ more: String) throws {
     let folder = try Folder()
     let recipe = try recipe(folder, more)

@@ -31,18 +31,21 @@ public struct Compression: Sendable {
     public var resumes = false
     /// Whether the report card says how good and how fast the output is.
     public var measures = true
+    /// Training behind the steps; nil for none.
+    public var tuning: Tuning?
     /// Whether the output is good enough to appear; one that is not is let go of.
     public var accepts: @Sendable (ReportCard) -> Bool = { _ in true }
 
     /// Settings, all as they usually are.
     public init(
-      overwrite: Bool = false, resumes: Bool = false, measures: Bool = true,
+      overwrite: Bool = false, resumes: Bool = false, measures: Bool = true, tuning: Tuning? = nil,
       accepts: @escaping @Sendable (ReportCard) -> Bool = { _ in true }
     ) {
       self.accepts = accepts
       self.overwrite = overwrite
       self.resumes = resumes
       self.measures = measures
+      self.tuning = tuning
     }
   }
 
@@ -76,8 +79,8 @@ public struct Compression: Sendable {
   ///   - pool: the threads that share the work.
   ///   - progress: called with how many steps of how many are done: matrices, and before them layers that are cut.
   /// - Returns: the report card, which is also in the folder.
-  /// - Throws: `CheckpointError`, `RecipeError` for a step that matches nothing, or `CompressionError` naming the
-  ///   matrix that a method could not take.
+  /// - Throws: `CheckpointError`, `RecipeError` for a step that matches nothing, `CompressionError` naming the
+  ///   matrix that a method could not take, or `TuningError` if what it made cannot be trained.
   public func run(
     _ source: Checkpoint, to output: String, _ settings: Settings = Settings(), on pool: ThreadPool,
     progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -100,11 +103,18 @@ public struct Compression: Sendable {
         model: model, plan: plan, workspace: workspace, compressor: GroupCompressor(plan: plan, pool: pool),
         progress: { progress(cuts + $0, cuts + matrices) })
       try run.compressAll(calibration, memory: memory)
-      let seconds = (clock.now - start) / .seconds(1)
+      let shape = pruned ?? source
+      var (made, compressed) = (run.model, run.compressed)
+      var tuned: TuningReport?
+      if let tuning = settings.tuning {
+        let outcome = try tune(tuning, made, compressed, shape, like: source, in: workspace, on: pool)
+        (made, compressed, tuned) = (outcome.model, [:], outcome.report)
+      }
       let card = ReportCard(
-        job: job, reports: run.reports, pruning: try pruned?.pruningReport(), seconds: seconds,
-        threads: pool.threads)
-      return try finish(run, pruned ?? source, original: original, card, settings)
+        job: job, reports: run.reports, pruning: try pruned?.pruningReport(), tuning: tuned,
+        seconds: (clock.now - start) / .seconds(1), threads: pool.threads)
+      return try finish(
+        made, compressed, shape, original: original, card, settings, in: workspace, on: pool)
     } catch let error as CompressionError {
       // The same would happen again: what is done so far is of no use.
       workspace.finish()
@@ -135,18 +145,41 @@ public struct Compression: Sendable {
     return try Checkpoint(path: folder)
   }
 
+  /// Trains what the steps made, in the workspace.
+  private func tune(
+    _ tuning: Tuning, _ model: Model, _ compressed: [String: StoredMatrix], _ shape: Checkpoint,
+    like source: Checkpoint, in workspace: Workspace, on pool: ThreadPool
+  ) throws -> TuningRun.Outcome {
+    guard let calibration else { throw RecipeError.needsCalibration("Training") }
+    let run = TuningRun(
+      tuning: tuning, original: source, calibration: calibration, folder: try workspace.tuningFolder(),
+      pool: pool)
+    if !FileManager.default.fileExists(atPath: run.start) {
+      let folder = try StagedFolder(run.start, filledAt: run.start + ".partial", overwrite: true)
+      _ = try write(model, compressed, shape, to: folder)
+      try folder.commit()
+    }
+    return try run.run()
+  }
+
+  /// Writes a model, some of whose matrices are stored otherwise; the names of all files.
+  private func write(
+    _ model: Model, _ compressed: [String: StoredMatrix], _ shape: Checkpoint, to folder: StagedFolder
+  ) throws -> [String] {
+    let contents = ModelContents(model)
+    return try folder.writeCheckpoint(
+      matrices: contents.maps.map { ($0, compressed[$0] ?? $1.weight) }, vectors: contents.vectors,
+      configuration: try shape.huggingFaceConfiguration(), files: try shape.companionFiles())
+  }
+
   /// Puts the output together, measures it, and gives it its place.
   private func finish(
-    _ run: CompressionRun, _ source: Checkpoint, original: Model, _ card: ReportCard, _ settings: Settings
+    _ model: Model, _ compressed: [String: StoredMatrix], _ shape: Checkpoint, original: Model,
+    _ card: ReportCard, _ settings: Settings, in workspace: Workspace, on pool: ThreadPool
   ) throws -> ReportCard {
     var card = card
-    let pool = run.compressor.pool
-    let folder = try run.workspace.stage()
-    let contents = ModelContents(run.model)
-    let matrices = contents.maps.map { ($0, run.compressed[$0] ?? $1.weight) }
-    let files = try folder.writeCheckpoint(
-      matrices: matrices, vectors: contents.vectors,
-      configuration: try source.huggingFaceConfiguration(), files: try source.companionFiles())
+    let folder = try workspace.stage()
+    let files = try write(model, compressed, shape, to: folder)
     try card.measure(
       folder.path(of: ""), against: original, calibration, on: pool, quality: settings.measures)
     if settings.accepts(card) {
@@ -154,7 +187,7 @@ public struct Compression: Sendable {
       try folder.write(card.json.serialized(.pretty), to: ReportCard.file)
       try folder.commit()
     }
-    run.workspace.finish()
+    workspace.finish()
     return card
   }
 }

@@ -89,7 +89,7 @@ final class Workspace {
 
   private static func doneFiles(_ folder: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
-      $0.hasSuffix(suffix) || $0 == pruned || $0 == ".\(pruned).partial"
+      $0.hasSuffix(suffix) || [pruned, ".\(pruned).partial", tuning].contains($0)
     }
   }
 
@@ -198,6 +198,18 @@ final class Workspace {
   func prunedModel() -> String {
     isKept = true
     return folder + "/" + Self.pruned
+  }
+
+  private static let tuning = "tuning"
+
+  /// The folder that a model is trained in; from now on the work outlives this run.
+  ///
+  /// - Throws: `CheckpointError` if it cannot be made.
+  func tuningFolder() throws(CheckpointError) -> String {
+    isKept = true
+    let path = folder + "/" + Self.tuning
+    if mkdir(path, 0o777) != 0, errno != EEXIST { throw Self.cannotWrite(output) }
+    return path
   }
 
   /// The output is in its place: nothing else need be kept.

@@ -32,11 +32,17 @@ public struct ReportCard: Sendable {
   /// What was cut out whole: shapes, layers, and the matrices whose inputs went; nil for nothing.
   public let pruning: JSONValue?
 
+  /// What training behind the steps gained; nil for no training.
+  public let tuning: TuningReport?
+
   private let job: Job
   private let threads: Int
 
-  init(job: Job, reports: [MatrixReport], pruning: JSONValue?, seconds: Double, threads: Int) {
-    self.pruning = pruning
+  init(
+    job: Job, reports: [MatrixReport], pruning: JSONValue?, tuning: TuningReport?, seconds: Double,
+    threads: Int
+  ) {
+    (self.pruning, self.tuning) = (pruning, tuning)
     self.job = job
     self.threads = threads
     matrices = reports
@@ -100,6 +106,7 @@ public struct ReportCard: Sendable {
     if let peakMemory { json["peak_memory_bytes"] = .int(peakMemory) }
     json["seconds"] = .double(seconds)
     if let pruning { json["pruning"] = pruning }
+    if let tuning { json["tuning"] = tuning.json }
     json["matrices_with_notes"] = .int(troubled.count)
     json["matrices"] = .array(matrices.map(\.json))
     return json

@@ -6,15 +6,18 @@ public struct ModelSize: Sendable, Equatable {
   /// Bytes of all weights: matrices with their scales and tables, biases, norms.
   public var bytes = 0
 
-  /// The number of weights.
+  /// The number of values that the model is made of: of factorized matrices those of the factors, of pruned ones those that stay.
   public var parameters = 0
+
+  /// The number of weights, as matrices are multiplied.
+  public var weights = 0
 
   /// Stored bits per weight of the packed matrices in the layers; the embedding and the output head are left out,
   /// as is usual. Nil where no matrix is packed.
   public var bitsPerWeight: Double?
 
   /// Stored bits per weight of the whole model.
-  public var bitsPerWeightOfModel: Double { Double(bytes) * 8 / Double(max(1, parameters)) }
+  public var bitsPerWeightOfModel: Double { Double(bytes) * 8 / Double(max(1, weights)) }
 
   /// Nothing.
   public init() {}
@@ -24,7 +27,8 @@ public struct ModelSize: Sendable, Equatable {
     var (packedBytes, packedWeights) = (0, 0)
     for map in model.maps {
       bytes += map.weight.byteCount + (map.bias?.count ?? 0) * 4
-      parameters += map.weight.rows * map.weight.columns + (map.bias?.count ?? 0)
+      parameters += map.weight.parameterCount + (map.bias?.count ?? 0)
+      weights += map.weight.rows * map.weight.columns + (map.bias?.count ?? 0)
       if map.place.layer != nil, map.weight.isPacked {
         packedBytes += map.weight.byteCount
         packedWeights += map.weight.rows * map.weight.columns
@@ -35,6 +39,7 @@ public struct ModelSize: Sendable, Equatable {
       if case .layer(let bias) = norm.kind { values += bias.count }
       bytes += values * 4
       parameters += values
+      weights += values
     }
     bitsPerWeight = packedWeights == 0 ? nil : Double(packedBytes) * 8 / Double(packedWeights)
   }

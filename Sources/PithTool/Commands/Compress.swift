@@ -99,7 +99,17 @@ struct Compress: ParsableCommand {
       throw ValidationError(
         "A target searches the model as it is: drop first, then compress what that wrote to the target.")
     }
-    if goal.isGiven, !options.isEmpty { throw ValidationError("Options of methods go with --method.") }
+    if goal.hasTarget, !options.isEmpty {
+      throw ValidationError("A target chooses the storages: leave out the options of methods.")
+    }
+    if let effort = goal.effort,
+      let (name, _) = options.given.first(where: { !effort.options.contains($0.0) })
+    {
+      let known = effort.options.isEmpty ? "it chooses itself" : "it takes --bits and --group-size"
+      throw ValidationError(
+        "--\(name.rawValue) does not go with --effort \(effort.rawValue): \(known); other options go with --method."
+      )
+    }
     if recipe != nil, !options.isEmpty { throw ValidationError("Options of methods belong in the recipe.") }
     if recipe != nil, embeddingBits != nil { throw ValidationError("embedding-bits belongs in the recipe.") }
     if goal.hasTarget, embeddingBits != nil {
@@ -112,7 +122,7 @@ struct Compress: ParsableCommand {
       throw ValidationError(
         "--seed draws calibration text here, and there is none: a step's seed belongs in the recipe.")
     }
-    let writesText = goal.effort == .some || goal.hasTarget
+    let writesText = goal.effort == .some || goal.effort == .ton || goal.hasTarget
     if calibration.text == nil, !writesText, !explain, let flag = calibration.flagOfText {
       throw ValidationError("\(flag) goes with --calibration: without it no text is read.")
     }
@@ -127,6 +137,7 @@ struct Compress: ParsableCommand {
     let recipe = try chosenRecipe()
     let source = try Checkpoint(path: model.model)
     let pool = model.running.pool
+    try goal.tuning?.check(source, on: pool)
     if let target {
       try TargetCompression(command: self, source: source, pool: pool).meet(target)
       return
@@ -149,7 +160,8 @@ struct Compress: ParsableCommand {
 
   /// What the compression is told by flags.
   var settings: Compression.Settings {
-    Compression.Settings(overwrite: force, resumes: resume, measures: !skipMeasuring)
+    Compression.Settings(
+      overwrite: force, resumes: resume, measures: !skipMeasuring, tuning: goal.tuning)
   }
 
   /// Bits of embeddings; nil to leave them as they are.
@@ -172,7 +184,7 @@ struct Compress: ParsableCommand {
   private func chosenRecipe() throws -> Recipe {
     let pruning = try drop.pruning
     if let effort = goal.effort {
-      let recipe = try effort.recipe(embeddingBits: chosenEmbeddingBits)
+      let recipe = try effort.recipe(embeddingBits: chosenEmbeddingBits, options: options.given)
       return try Recipe(drop: pruning, steps: recipe.steps, embeddingBits: recipe.embeddingBits)
     }
     // What is only cut stays as it is otherwise.
@@ -233,6 +245,12 @@ struct Compress: ParsableCommand {
         "note: the quality was not measured, since calibration read the whole text: give a longer one, or fewer --calibration-tokens"
       )
     }
+    if let tuning = card.tuning {
+      Output.result(
+        "training brought the KL divergence from \(Format.number(tuning.before, 4)) to \(Format.number(tuning.after, 4)) nats"
+      )
+      if let note = tuning.note { Output.say("note: \(note)") }
+    }
     if let cosine = card.cosine {
       Output.result("cosine to the original's states: \(Format.number(cosine, 4))")
     }
@@ -258,6 +276,7 @@ struct Compress: ParsableCommand {
   private func show(_ explanation: Explanation) {
     if model.json {
       Output.json([
+        "training_seconds": .double(goal.tuning?.seconds ?? 0),
         "matrices": .array(
           explanation.lines.map { line in
             [
@@ -285,6 +304,19 @@ struct Compress: ParsableCommand {
       "\n\(Format.megabytes(explanation.bytes)) in all, \(Format.number(explanation.bitsPerWeight, 3)) bits per weight in the layers; "
         + "about \(Format.duration(explanation.seconds)) and at most \(Format.megabytes(explanation.peakMemory)) of memory"
     )
+    showTuning()
+  }
+
+  /// Says how what was compressed would be trained.
+  func showTuning() {
+    guard let tuning = goal.tuning else { return }
+    let (layers, whole) = (tuning.seconds(of: .layers), tuning.seconds(of: .whole))
+    Output.result(
+      """
+      then \(Format.duration(tuning.seconds)) of training, all in float32: \(Format.duration(layers)) in which each layer learns to give what the \
+      original's gives, which takes the most of the error away for the time; \(Format.duration(whole)) in which all of them together learn its \
+      probabilities. What is nearest to these on text that was not learned is written, so nothing gets worse.
+      """)
   }
 
   private static func line(_ method: CompressionMethod) -> String {

@@ -1,14 +1,19 @@
 import ArgumentParser
 import PithCompression
 import PithQuantization
+import PithTraining
+import Synchronization
 
 /// What a user wants who does not want to choose a method.
 struct GoalArguments: ParsableArguments {
   @Option(
     help:
-      "none: seconds, no text (NF4 with double quantization); some: minutes, with --calibration or text that the model writes (a rotation, then GPTQ in 4 bits); ton: not yet."
+      "none: seconds, no text (NF4 with double quantization); some: minutes, with --calibration or text that the model writes (a rotation, then GPTQ in 4 bits, or as --bits and --group-size say); ton: the same, or what a target size or bits find, then training for --time-budget, which pays most at 2 and 3 bits."
   )
   var effort: Effort?
+
+  @Option(help: "How long --effort ton trains, such as 30m or 2h; compressing comes on top (default: 30m).")
+  var timeBudget: String?
 
   @Option(
     help:
@@ -35,6 +40,17 @@ struct GoalArguments: ParsableArguments {
   var hasTarget: Bool { targetSize != nil || targetBits != nil || maxPerplexityIncrease != nil }
 
   func validate() throws {
+    if timeBudget != nil, effort != .ton {
+      throw ValidationError("--time-budget goes with --effort ton: nothing else trains.")
+    }
+    if let timeBudget, !(TrainingRecipe.seconds(timeBudget) ?? 0 > 0) {
+      throw ValidationError("--time-budget must be a time above 0 such as 90s, 30m or 2h.")
+    }
+    if effort == .ton, maxPerplexityIncrease != nil {
+      throw ValidationError(
+        "--max-perplexity-increase tries several models, and each would be trained: give --effort ton a size or bits."
+      )
+    }
     if [targetSize != nil, targetBits != nil, maxPerplexityIncrease != nil].filter({ $0 }).count > 1 {
       throw ValidationError("Give one target: a size, bits, or an increase of the perplexity.")
     }
@@ -51,10 +67,19 @@ struct GoalArguments: ParsableArguments {
     }
   }
 
+  /// The training behind the compression, if there is one.
+  var tuning: Tuning? {
+    guard effort == .ton else { return nil }
+    let talks = Mutex([Tuning.Stage: TrainingTalk]())
+    return Tuning(seconds: TrainingRecipe.seconds(timeBudget ?? "30m")!) { stage, progress in
+      let title = stage == .layers ? "train layer by layer" : "train the whole"
+      talks.withLock { $0[stage, default: TrainingTalk(title: title)].say(progress) }
+    }
+  }
+
   /// The target, if there is one.
   var target: Target? {
     get throws {
-      if effort == .ton { throw Effort.notYet }
       var target: Target?
       if let bytes = targetSize.flatMap({ Format.bytes($0) }) { target = .size(bytes: bytes) }
       if let targetBits { target = .bitsPerWeight(targetBits) }
@@ -71,23 +96,26 @@ struct GoalArguments: ParsableArguments {
 }
 
 extension GoalArguments.Effort {
-  static let notYet = Failure.usage(
-    "--effort ton will tune what some finds, with scales and codebooks trained against the original's outputs, which pays "
-      + "most at 2 and 3 bits. It needs training, which is not there yet: use --effort some.")
+  /// The options of methods that it takes.
+  var options: Set<MethodOptions.Name> { self == .none ? [] : [.bits, .groupSize] }
 
   /// The recipe of an effort.
-  func recipe(embeddingBits: Int?) throws -> Recipe {
+  func recipe(embeddingBits: Int?, options given: [(name: MethodOptions.Name, text: String)]) throws -> Recipe
+  {
     switch self {
     case .none:
       return try Recipe(
         method: .named("nf4")!, options: [(.doubleQuantization, "true")], embeddingBits: embeddingBits)
-    case .some:
-      let options = MethodOptions(
-        bits: 4, groupSize: 64, rangeSearch: .squaredError, actOrder: .static)
+    case .some, .ton:
+      var options = MethodOptions(bits: 4, groupSize: 64, rangeSearch: .squaredError, actOrder: .static)
+      for (name, text) in given {
+        do throws(MethodOptions.ValueError) { try options.set(name, to: text) } catch {
+          throw RecipeError.value(error.description)
+        }
+      }
       return try Recipe(
         steps: [Recipe.Step(.named("rotate")!), Recipe.Step(.named("gptq")!, options: options)],
         embeddingBits: embeddingBits)
-    case .ton: throw Self.notYet
     }
   }
 }

@@ -86,7 +86,7 @@ struct TargetCompression {
   private func show(_ choice: AutomaticRecipe) {
     if command.model.json {
       Output.json([
-        "recipe": choice.recipe.json,
+        "recipe": choice.recipe.json, "training_seconds": .double(command.goal.tuning?.seconds ?? 0),
         "matrices": .array(
           choice.choices.map { item in
             [
@@ -108,5 +108,6 @@ struct TargetCompression {
     Output.result(
       "\n\(Format.megabytes(choice.bytes)) in all, an estimated KL divergence of \(Format.number(choice.divergence, 4)) nats"
     )
+    command.showTuning()
   }
 }

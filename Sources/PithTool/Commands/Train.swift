@@ -29,7 +29,7 @@ struct Train: ParsableCommand {
         learning-rate: 5e-5
 
       Further keys: parts, optimizer (adamw, momentum), weight-decay, warm-up, decay (cosine, linear, constant), clipping, dropout, \
-      label-smoothing, recompute, evaluate-every, seed. The output is a model's folder with steps.jsonl, loss.svg \
+      label-smoothing, recompute, evaluate-every, keep (last, best), seed. The output is a model's folder with steps.jsonl, loss.svg \
       and training.json beside the weights. A training that was killed goes on with --resume, at most a minute \
       back, and ends in the same bytes if it ends by steps.
 
@@ -136,37 +136,19 @@ struct TrainingArguments: ParsableArguments {
         "seconds": .double(report.seconds),
       ]
       if let accuracy = report.heldOut.accuracy { document["validation_accuracy"] = .double(accuracy) }
+      if let divergence = report.heldOut.divergence {
+        document["validation_divergence"] = .double(divergence)
+      }
+      if report.keptSteps != report.steps { document["kept_step"] = .int(report.keptSteps) }
       Output.json(document)
       return
     }
     Output.result("validation loss \(Format.number(report.heldOut.loss, 4))")
     if let accuracy = report.heldOut.accuracy { Output.result("accuracy        \(Format.percent(accuracy))") }
-    Output.result("steps           \(report.steps), in \(Format.duration(report.seconds))")
-  }
-}
-
-/// A line now and then of how far a training is.
-private struct TrainingTalk {
-  private let clock = ContinuousClock()
-  private let start = ContinuousClock.now
-  private var last: ContinuousClock.Instant?
-  private var firstShare: Double?
-
-  mutating func say(_ progress: TrainingRun.Progress) {
-    let now = clock.now
-    let before = firstShare ?? 0
-    if firstShare == nil { firstShare = progress.share }
-    guard progress.heldOut != nil || last.map({ now - $0 > .seconds(10) }) ?? (now - start > .seconds(2))
-    else { return }
-    last = now
-    let spent = (now - start) / .seconds(1)
-    let left = spent * (1 - progress.share) / max(1e-9, progress.share - before)
-    var line = "step \(progress.step): loss \(Format.number(progress.loss, 3))"
-    if let heldOut = progress.heldOut {
-      line += ", validation loss \(Format.number(heldOut.loss, 4))"
-      if let accuracy = heldOut.accuracy { line += ", accuracy \(Format.percent(accuracy))" }
+    if let divergence = report.heldOut.divergence {
+      Output.result("KL divergence   \(Format.number(divergence, 4)) from the teacher")
     }
-    line += ", \(Format.number(progress.tokensPerSecond, 0)) tokens/s, \(Format.duration(left)) left"
-    Output.say(line)
+    let kept = report.keptSteps == report.steps ? "" : ", the best after \(report.keptSteps)"
+    Output.result("steps           \(report.steps)\(kept), in \(Format.duration(report.seconds))")
   }
 }

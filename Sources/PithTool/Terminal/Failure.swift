@@ -30,6 +30,7 @@ struct Failure: Error {
     case let error as TargetError: failure = .usage(error.description)
     case let error as CalibrationError: failure = .data(error.description)
     case let error as CompressionError: failure = .data(error.description)
+    case let error as TuningError: failure = .data(error.description)
     case let error as TrainingDataError: failure = .data(error.description)
     case let error as TrainingError: failure = .data(error.description)
     case let error as TokenizerError: failure = .data(error.description)

@@ -1,3 +1,4 @@
+import CPithKernels
 import PithModels
 import PithTensors
 
@@ -25,6 +26,12 @@ public struct TokenWindows: Sendable {
     heldOut = Array(stream[cut...])
     self.window = window
     guard tokens.count > window, heldOut.count > window else { return nil }
+  }
+
+  /// Windows of sequences, one after the other, and of others that are held out; nil if either has no whole window.
+  public init?(_ sequences: [[Int32]], heldOut: [[Int32]], window: Int) {
+    self.init(tokens: Array(sequences.joined()), heldOut: Array(heldOut.joined()), window: window)
+    guard tokens.count > window, self.heldOut.count > window else { return nil }
   }
 
   /// One of some parts of equal length of what is learned from; all is held out that was.
@@ -71,18 +78,34 @@ public struct TokenWindows: Sendable {
 extension Decoder {
   /// The mean loss of the tokens that follow each row, in nats.
   public func loss(_ part: TokenWindows.Part, pool: ThreadPool) -> Double {
-    var run = Inference(part.batch, pool: pool)
-    let states = states(part.batch.tokens, &run)
     var sum = 0.0
-    // A vocabulary is wide: not all logits at one time.
-    for start in stride(from: 0, to: states.rows, by: 256) {
-      let rows = Array(start..<min(start + 256, states.rows))
-      let logits = logits(run.select(states, rows: rows), &run)
-      for (place, row) in rows.enumerated() {
-        let scores = Array(logits[row: place])
-        sum += Double(logSumExp(scores) - scores[Int(part.targets[row])])
-      }
+    Self.forEachLogits([self], part.batch, pool) { row, scores in
+      sum += Double(logSumExp(scores[0]) - scores[0][Int(part.targets[row])])
     }
-    return sum / Double(states.rows)
+    return sum / Double(part.targets.count)
+  }
+
+  /// The mean of KL(teacher ‖ self) over rows, in nats.
+  public func divergence(from teacher: Decoder, on part: TokenWindows.Part, pool: ThreadPool) -> Double {
+    var sum = 0.0
+    Self.forEachLogits([teacher, self], part.batch, pool) { _, scores in
+      sum += Double(pith_kl_divergence(scores[0], scores[1], scores[0].count))
+    }
+    return sum / Double(part.targets.count)
+  }
+
+  /// Calls `body` with each row and its logits of some decoders.
+  private static func forEachLogits(
+    _ decoders: [Decoder], _ batch: Batch, _ pool: ThreadPool,
+    _ body: (_ row: Int, _ scores: [[Float]]) -> Void
+  ) {
+    var run = Inference(batch, pool: pool)
+    let states = decoders.map { $0.states(batch.tokens, &run) }
+    // A vocabulary is wide: not all logits at one time.
+    for start in stride(from: 0, to: batch.count, by: 256) {
+      let rows = Array(start..<min(start + 256, batch.count))
+      let logits = zip(decoders, states).map { $0.logits(run.select($1, rows: rows), &run) }
+      for (place, row) in rows.enumerated() { body(row, logits.map { Array($0[row: place]) }) }
+    }
   }
 }

@@ -23,7 +23,11 @@ indirect enum Composition {
   case behind(InputTransform, Composition)
 
   /// How a stored matrix is made, with its values; nil for one that is trained as a whole.
-  static func of(_ matrix: StoredMatrix) -> (composition: Composition, factors: [Matrix])? {
+  ///
+  /// - Parameter original: what it was before it was stored so, if that is known.
+  static func of(_ matrix: StoredMatrix, near original: Matrix? = nil, on pool: ThreadPool? = nil) -> (
+    composition: Composition, factors: [Matrix]
+  )? {
     switch matrix {
     case .product(let product): return (.product, [product.left.decoded(), product.right.decoded()])
     case .tensorTrain(let train):
@@ -33,7 +37,7 @@ indirect enum Composition {
       let values = Matrix(rows: 1, columns: places.count, values: places.map { decoded.values[$0] })
       return (.masked(masked, places: places), [values])
     case .affine(let affine):
-      return LearnedGrid(affine).map { (.grid($0), $0.factors) }
+      return LearnedGrid(affine).map { (.grid($0), $0.factors(near: original)) }
     case .codebook(let codebook):
       let table = LearnedTable(codebook)
       return (.table(table), table.factors)
@@ -41,7 +45,10 @@ indirect enum Composition {
       let codewords = LearnedCodewords(vectors)
       return (.codewords(codewords), codewords.factors)
     case .transformed(let whole):
-      return of(whole.inner).map { (.behind(whole.transform, $0.composition), $0.factors) }
+      let inner = original.map { whole.transform.behind($0, on: pool) }
+      return of(whole.inner, near: inner, on: pool).map {
+        (.behind(whole.transform, $0.composition), $0.factors)
+      }
     case .dense, .blocks, .integer, .sparse, .split, .sum: return nil
     }
   }

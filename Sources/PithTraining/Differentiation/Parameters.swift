@@ -72,10 +72,13 @@ public final class Parameters {
 
   /// The parameters of a model's maps and norms.
   ///
-  /// - Parameter trains: which of them are to change; the others stay with the model.
+  /// - Parameters:
+  ///   - trains: which of them are to change; the others stay with the model.
+  ///   - originals: what weights that are integers were before, where that is known: those that lie near the border of two integers go
+  ///     over to the other one first.
   public init(
     _ model: some Transformer, where trains: (ParameterName) -> Bool = { _ in true },
-    on pool: ThreadPool? = nil
+    near originals: (Place) -> StoredMatrix? = { _ in nil }, on pool: ThreadPool? = nil
   ) {
     var list: [Parameter] = []
     func add(_ name: ParameterName, _ value: @autoclosure () -> Matrix, decays: Bool = false) {
@@ -85,7 +88,10 @@ public final class Parameters {
     var composed: [ParameterName: Composed] = [:]
     for map in model.maps {
       let name = ParameterName.weight(map.place)
-      if trains(name), let (composition, factors) = Composition.of(map.weight) {
+      if trains(name),
+        let (composition, factors) = Composition.of(
+          map.weight, near: originals(map.place)?.decoded(on: pool), on: pool)
+      {
         let first = list.count
         for (index, factor) in factors.enumerated() {
           list.append(Parameter(.factor(map.place, index), factor, decays: composition.decays(index)))

@@ -1,5 +1,6 @@
 import PithModels
 import PithTensors
+import PithWeights
 
 /// The layers of a compressed decoder learn, one after the other, to give what those of the original give (BRECQ, arXiv 2102.05426,
 /// section 3.2; EfficientQAT, arXiv 2407.11062, section 3.2).
@@ -93,7 +94,7 @@ public struct LayerTuning {
         guard name.layer == index else { return false }
         if case .weight = name { return kept.contains(name) }
         return true
-      }, on: pool)
+      }, near: original.weights(before: student), on: pool)
     var training = Training(
       parameters, optimizer: Optimizer(.adamW(beta2: 0.99, decay: 0)),
       schedule: Schedule(peak: rate, warmUp: 10, steps: .max), pool: pool)
@@ -178,7 +179,35 @@ public struct LayerTuning {
   }
 }
 
+extension Decoder {
+  /// The weights that those of a compressed decoder were, by their places; none of another shape, and none of layers whose norms are others, since
+  /// there the weights have taken over a part of them.
+  func weights(before small: Decoder) -> (Place) -> StoredMatrix? {
+    var known: [Place: StoredMatrix] = [:]
+    for (layer, own) in zip(small.layers, layers)
+    where small.layers.count == layers.count && layer.normWeights == own.normWeights {
+      for (map, before) in zip(layer.mapped, own.mapped)
+      where map.place == before.place && map.weight.rows == before.weight.rows
+        && map.weight.columns == before.weight.columns
+      { known[map.place] = before.weight }
+    }
+    return { known[$0] }
+  }
+}
+
 extension Decoder.Layer {
+  /// The factors of its norms.
+  fileprivate var normWeights: [[Float]] {
+    var weights: [[Float]] = []
+    _ = mapping(
+      maps: { $0 },
+      norms: { norm in
+        weights.append(norm.weight)
+        return norm
+      })
+    return weights
+  }
+
   /// Its maps.
   fileprivate var mapped: [Linear] {
     var maps: [Linear] = []

@@ -29,12 +29,26 @@ struct LearnedGrid: Sendable {
   }
 
   /// What is learned, as it is in the beginning: the weights, and the share of each step.
-  var factors: [Matrix] {
-    let ones = [Float](repeating: 1, count: steps.count)
-    return [
-      StoredMatrix.affine(shape).decoded(), Matrix(rows: shape.rows, columns: shape.groups, values: ones),
-    ]
+  ///
+  /// - Parameter original: weights from before; what is rounded is as near to them as it can be without rounding to other integers.
+  func factors(near original: Matrix?) -> [Matrix] {
+    let shares = Matrix(
+      rows: shape.rows, columns: shape.groups, values: [Float](repeating: 1, count: steps.count))
+    var weights = StoredMatrix.affine(shape).decoded()
+    guard let original else { return [weights, shares] }
+    weights.values.withUnsafeMutableBufferPointer { weights in
+      forEachGroup(of: 0..<shape.rows) { group, start, count in
+        let reach = Self.reach * grid(group, shares).scale
+        for place in start..<(start + count) {
+          weights[place] = min(max(original.values[place], weights[place] - reach), weights[place] + reach)
+        }
+      }
+    }
+    return [weights, shares]
   }
+
+  /// How far from its integer, in steps, a weight may begin.
+  private static let reach: Float = 0.49
 
   /// The grid of a group; `group` counts those of all rows.
   private func grid(_ group: Int, _ shares: Matrix) -> pith_grid {

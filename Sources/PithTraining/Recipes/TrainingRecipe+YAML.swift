@@ -27,7 +27,11 @@ extension TrainingRecipe {
       case "batch": batch = try Self.whole("batch", value)
       case "parts": parts = try Self.whole("parts", value)
       case "steps": end = .steps(try Self.whole("steps", value))
-      case "time": end = .seconds(try Self.seconds(value))
+      case "time":
+        guard let seconds = value.scalar.flatMap({ Self.seconds($0.string) }) else {
+          throw TrainingRecipeError("'time' must be written as 90s, 10m or 1h.")
+        }
+        end = .seconds(seconds)
       case "optimizer":
         switch try Self.text("optimizer", value) {
         case "adamw": optimizer = TrainingRecipe().optimizer
@@ -50,6 +54,12 @@ extension TrainingRecipe {
         guard let known = value.bool else { throw TrainingRecipeError("'recompute' must be true or false.") }
         recompute = known
       case "evaluate-every": evaluateEvery = try Self.whole("evaluate-every", value)
+      case "keep":
+        let name = try Self.text("keep", value)
+        guard let known = Keep(rawValue: name) else {
+          throw TrainingRecipeError("'\(name)' cannot be kept: choose last or best.")
+        }
+        keep = known
       case "seed":
         let number = try Self.whole("seed", value)
         guard number >= 0 else { throw TrainingRecipeError("'seed' must be 0 or more.") }
@@ -154,7 +164,7 @@ extension TrainingRecipe {
     "teacher-samples", "window", "batch",
     "parts", "steps", "time", "optimizer", "weight-decay",
     "learning-rate", "warm-up", "decay", "clipping", "dropout", "label-smoothing", "recompute",
-    "evaluate-every", "seed",
+    "evaluate-every", "keep", "seed",
   ]
 
   private static func start(_ node: Node) throws(TrainingRecipeError) -> Start {
@@ -215,12 +225,11 @@ extension TrainingRecipe {
     return number
   }
 
-  /// Such as 90s, 10m or 1h.
-  private static func seconds(_ node: Node) throws(TrainingRecipeError) -> Double {
-    let text = node.scalar?.string ?? ""
+  /// The seconds of a time such as 90s, 10m or 1h; nil if the text is none.
+  public static func seconds(_ text: String) -> Double? {
     let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600]
     guard let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()), number.isFinite
-    else { throw TrainingRecipeError("'time' must be written as 90s, 10m or 1h.") }
+    else { return nil }
     return number * unit
   }
 }

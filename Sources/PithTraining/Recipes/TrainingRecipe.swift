@@ -79,6 +79,15 @@ public struct TrainingRecipe: Sendable, Equatable {
     public init(teacher: Teacher) { self.teacher = teacher }
   }
 
+  /// Which of the models on the way is written.
+  public enum Keep: String, Sendable, CaseIterable {
+    /// That of the last step.
+    case last
+    /// That which is best on what is held out: nearest to the teacher's probabilities of a text, or else of the least loss.
+    /// The one that it starts from counts too.
+    case best
+  }
+
   /// When it ends.
   public enum End: Sendable, Equatable {
     /// After so many steps.
@@ -119,6 +128,8 @@ public struct TrainingRecipe: Sendable, Equatable {
   public var recompute = false
   /// Steps between measurements on what is held out.
   public var evaluateEvery = 250
+  /// Which of the models on the way is written.
+  public var keep = Keep.last
   /// Where random numbers start.
   public var seed: UInt64 = 0
 
@@ -163,6 +174,7 @@ public struct TrainingRecipe: Sendable, Equatable {
       }
       if case .text = data { try require(distillation.hidden == 0, "hidden", "0 for a text") }
       if distillation.byLayer {
+        try require(keep == .last, "keep", "left out with 'by-layer', where each layer becomes no worse")
         guard case .text = data, case .models(let paths) = distillation.teacher, paths.count == 1,
           distillation.dropout == 0
         else {
@@ -228,7 +240,7 @@ public struct TrainingRecipe: Sendable, Equatable {
       "decay": .string(decay.rawValue),
       "clipping": .number(clipping), "dropout": .number(dropout),
       "label-smoothing": .number(labelSmoothing), "recompute": .bool(recompute),
-      "evaluate-every": .int(evaluateEvery), "seed": .string("\(seed)"),
+      "evaluate-every": .int(evaluateEvery), "keep": .string(keep.rawValue), "seed": .string("\(seed)"),
     ]
     switch data {
     case .text(let path, let heldOut):

@@ -19,6 +19,7 @@ struct StepLog {
     if let heldOut {
       line["validation_loss"] = .double(heldOut.loss)
       if let accuracy = heldOut.accuracy { line["validation_accuracy"] = .double(accuracy) }
+      if let divergence = heldOut.divergence { line["validation_divergence"] = .double(divergence) }
     }
     let text = Data((line.text(.compact) + "\n").utf8)
     guard let file = fopen(path, "a") else { throw failure }

@@ -75,24 +75,52 @@ struct TextTask: TrainingTask {
       )
     }
     self.windows = windows
-    if recipe.distillation?.byLayer == true {
-      // The parameters of one layer are there at a time.
-      parameters = Parameters(decoder, where: { _ in false })
-      guard let teacher = teachers?.models[0], teacher.layers.count == decoder.layers.count,
-        teacher.configuration.width == decoder.configuration.width
-      else {
-        throw TrainingDataError(
-          "\(recipe.start.path ?? ""): the student has other layers than its teacher, so they cannot be compared one by one: leave out 'by-layer'."
-        )
-      }
-      guard decoder.maps.contains(where: { $0.place.layer != nil && Composition.keeps($0.weight) }) else {
-        throw TrainingDataError(
-          "\(recipe.start.path ?? ""): its layers have no packed weights that could be learned and stored again: compress it first, or leave out 'by-layer'."
-        )
-      }
-    } else {
-      parameters = Parameters(decoder, on: pool)
+    parameters = try Self.parameters(recipe, decoder, teachers, pool) { _ in true }
+  }
+
+  /// A student that is there, a teacher and windows; layers and the last norm are learned.
+  init(
+    _ recipe: TrainingRecipe, _ student: Checkpoint, teacher: Decoder, windows: TokenWindows, digest: String,
+    pool: ThreadPool
+  ) throws {
+    guard case .decoder(let decoder) = try student.model() else {
+      throw TrainingDataError("\(student.path): it is no decoder, and only a decoder learns a text.")
     }
+    (self.recipe, self.pool, self.digest, self.windows, self.decoder) = (
+      recipe, pool, digest, windows, decoder
+    )
+    (teachers, peers) = (Teachers(models: [teacher]), nil)
+    (configuration, files) = (try student.huggingFaceConfiguration(), try student.companionFiles())
+    parameters = try Self.parameters(recipe, decoder, teachers, pool) { name in
+      if case .scale(let place) = name, place.layer == nil { return true }
+      return name.layer != nil
+    }
+  }
+
+  /// What is learned of a student.
+  private static func parameters(
+    _ recipe: TrainingRecipe, _ decoder: Decoder, _ teachers: Teachers<Decoder>?, _ pool: ThreadPool,
+    where trains: (ParameterName) -> Bool
+  ) throws(TrainingDataError) -> Parameters {
+    guard recipe.distillation?.byLayer == true else {
+      let original = teachers?.models.count == 1 ? teachers?.models[0] : nil
+      return Parameters(
+        decoder, where: trains, near: original?.weights(before: decoder) ?? { _ in nil }, on: pool)
+    }
+    guard let teacher = teachers?.models[0], teacher.layers.count == decoder.layers.count,
+      teacher.configuration.width == decoder.configuration.width
+    else {
+      throw TrainingDataError(
+        "\(recipe.start.path ?? ""): the student has other layers than its teacher, so they cannot be compared one by one: leave out 'by-layer'."
+      )
+    }
+    guard decoder.maps.contains(where: { $0.place.layer != nil && Composition.keeps($0.weight) }) else {
+      throw TrainingDataError(
+        "\(recipe.start.path ?? ""): its layers have no packed weights that could be learned and stored again: compress it first, or leave out 'by-layer'."
+      )
+    }
+    // The parameters of one layer are there at a time.
+    return Parameters(decoder, where: { _ in false })
   }
 
   /// The student's layers beside the teacher's, for `by-layer`.
@@ -158,9 +186,15 @@ struct TextTask: TrainingTask {
   /// What is measured of a decoder on what is held out.
   func measure(_ now: Decoder) -> HeldOutQuality {
     let parts = windows.heldOutParts(windows: max(1, 4096 / recipe.window))
-    let sum = parts.reduce(0) { $0 + now.loss($1, pool: pool) * Double($1.targets.count) }
-    return HeldOutQuality(
-      loss: sum / Double(parts.reduce(0) { $0 + $1.targets.count }), accuracy: nil)
+    func mean(_ value: (TokenWindows.Part) -> Double) -> Double {
+      parts.reduce(0) { $0 + value($1) * Double($1.targets.count) }
+        / Double(parts.reduce(0) { $0 + $1.targets.count })
+    }
+    var quality = HeldOutQuality(loss: mean { now.loss($0, pool: pool) })
+    if recipe.keep == .best, let teacher = teachers?.models.first, teachers?.models.count == 1 {
+      quality.divergence = mean { now.divergence(from: teacher, on: $0, pool: pool) }
+    }
+    return quality
   }
 
   func model() -> TrainedModel { model(parameters.applied(to: decoder)) }

@@ -31,6 +31,8 @@ public struct TrainingRun {
     public let steps: Int
     /// How good the model is on what is held out.
     public let heldOut: HeldOutQuality
+    /// The steps after which the model was as it is: fewer than all where the best is kept.
+    public let keptSteps: Int
     /// Learned values.
     public let parameters: Int
     /// Seconds in all.
@@ -57,6 +59,22 @@ public struct TrainingRun {
       task = try TextTask(recipe, text: path, heldOut: heldOut, pool: pool)
     case .labels, .images: task = try LabelTask(recipe, pool: pool)
     }
+  }
+
+  /// A training of a model that is there on tokens that are there, like another one; what it has in its layers and its last norm is learned.
+  ///
+  /// - Parameters:
+  ///   - recipe: how; where it says what is trained on what, that is only recorded.
+  ///   - digest: what the tokens are known by: a training of others cannot be resumed.
+  /// - Throws: `CheckpointError` if the student cannot be read, `TrainingDataError` if they do not fit together.
+  public init(
+    _ recipe: TrainingRecipe, student: Checkpoint, teacher: Decoder, windows: TokenWindows, digest: String,
+    output: String, pool: ThreadPool
+  ) throws {
+    self.recipe = recipe
+    self.output = output
+    self.pool = pool
+    task = try TextTask(recipe, student, teacher: teacher, windows: windows, digest: digest, pool: pool)
   }
 
   /// The number of values that are learned.
@@ -117,6 +135,10 @@ public struct TrainingRun {
       case .seconds(let seconds): elapsed() / seconds
       }
     }
+    var best = recipe.keep == .best ? try BestParameters(path: workspace + "/best.safetensors") : nil
+    if best != nil, best?.quality == nil {
+      try best?.offer(task.parameters, task.measure(), steps: 0, shownAs: output)
+    }
     var measured: HeldOutQuality?
     var (recent, tokens): ([Double], Int) = ([], 0)
     try task.exchange(afterSteps: training.optimizer.steps)
@@ -124,7 +146,7 @@ public struct TrainingRun {
       let parts = task.parts(ofStep: training.optimizer.steps)
       let done: Training.Step
       do throws(TrainingError) { done = try step(task, parts, &training, share: share()) } catch {
-        throw try explained(error, task, parts, training.optimizer.steps, elapsed(), log)
+        throw try explained(error, task, parts, training.optimizer.steps, elapsed(), log, best)
       }
       let steps = training.optimizer.steps
       try task.exchange(afterSteps: steps)
@@ -132,6 +154,7 @@ public struct TrainingRun {
       recent = recent.suffix(49) + [done.loss]
       measured = steps % recipe.evaluateEvery == 0 || share() >= 1 ? task.measure() : nil
       try log.append(done, steps: steps, heldOut: measured, seconds: elapsed())
+      if let measured { try best?.offer(task.parameters, measured, steps: steps, shownAs: output) }
       if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > .seconds(60)) {
         try state.keep(training, elapsed: elapsed(), shownAs: output)
         kept = clock.now
@@ -142,8 +165,10 @@ public struct TrainingRun {
           heldOut: measured,
           tokensPerSecond: Double(tokens) / max(1e-9, (clock.now - start) / .seconds(1))))
     }
+    if let best { try best.restore(task.parameters, on: pool) }
+    let done = training.optimizer.steps
     let report = Report(
-      steps: training.optimizer.steps, heldOut: measured ?? task.measure(),
+      steps: done, heldOut: best?.quality ?? measured ?? task.measure(), keptSteps: best?.steps ?? done,
       parameters: parameterCount, seconds: elapsed())
     guard report.heldOut.loss.isFinite else {
       throw TrainingError.notFinite(step: report.steps, place: "on what is held out", kept: nil)
@@ -153,18 +178,20 @@ public struct TrainingRun {
     return report
   }
 
-  /// What is said of a step that failed; the model before it is written beside the output.
+  /// What is said of a step that failed; the model before it, or the best one, is written beside the output.
   private func explained<Task: TrainingTask>(
     _ error: TrainingError, _ task: Task, _ parts: [Task.Part], _ steps: Int, _ seconds: Double,
-    _ log: StepLog
+    _ log: StepLog, _ best: BestParameters?
   ) throws -> TrainingError {
     guard case .notFinite(let step, let place, _) = error else { return error }
     let layer = parts.lazy.compactMap { brokenLayer(task.model().model, task.batch(of: $0)) }.first
-    let heldOut = task.measure()
+    if let best { try best.restore(task.parameters, on: pool) }
+    let (heldOut, keptSteps) = (best?.quality ?? task.measure(), best?.steps ?? steps)
     var kept: String?
-    if steps > 0, heldOut.loss.isFinite {
-      let report = Report(steps: steps, heldOut: heldOut, parameters: parameterCount, seconds: seconds)
-      kept = "\(output)-step-\(steps)"
+    if keptSteps > 0, heldOut.loss.isFinite {
+      let report = Report(
+        steps: steps, heldOut: heldOut, keptSteps: keptSteps, parameters: parameterCount, seconds: seconds)
+      kept = "\(output)-step-\(keptSteps)"
       try write(task.model(), report, log, to: kept!)
     }
     return .notFinite(step: step, place: layer.map { "behind layer \($0)" } ?? place, kept: kept)
@@ -228,7 +255,8 @@ public struct TrainingRun {
       try state.keep(training, elapsed: elapsed(), shownAs: output)
     }
     let report = Report(
-      steps: steps, heldOut: task.measure(tuning.student), parameters: parameterCount, seconds: elapsed())
+      steps: steps, heldOut: task.measure(tuning.student), keptSteps: steps, parameters: parameterCount,
+      seconds: elapsed())
     try write(task.model(tuning.student), report, log, to: output)
     try? FileManager.default.removeItem(atPath: workspace)
     return report
@@ -295,6 +323,8 @@ public struct TrainingRun {
       "threads": .int(pool.threads),
     ]
     if let accuracy = report.heldOut.accuracy { json["validation_accuracy"] = .double(accuracy) }
+    if let divergence = report.heldOut.divergence { json["validation_divergence"] = .double(divergence) }
+    if report.keptSteps != report.steps { json["kept_step"] = .int(report.keptSteps) }
     try folder.write(json.serialized(.pretty), to: "training.json")
     try folder.commit()
   }

@@ -50,5 +50,10 @@ public struct HeldOutQuality: Sendable, Equatable {
   /// The mean loss, in nats.
   public let loss: Double
   /// The share of texts whose class is found; nil where there are no classes.
-  public let accuracy: Double?
+  public var accuracy: Double?
+  /// KL(teacher ‖ student) in nats per token: of a text, where the best of a distillation is kept.
+  public var divergence: Double?
+
+  /// What the best of a training is chosen by: the less, the better.
+  var score: Double { divergence ?? loss }
 }

@@ -1,0 +1,118 @@
+import Foundation
+import PithCheckpoints
+import PithModels
+import PithTensors
+import PithTraining
+
+/// Training behind a compression: a decoder learns to live with what was done to its weights, which stay as they are stored.
+///
+/// First each layer in turn learns to give what the original's gives, then all of them together learn the original's probabilities
+/// (EfficientQAT, arXiv 2407.11062, section 3; LLM-QAT, arXiv 2305.17888, equation 2). What is nearest to these on text that was not learned stays, be it
+/// the model that training began with.
+public struct Tuning: Sendable {
+  /// The two halves of a tuning.
+  public enum Stage: String, Sendable { case layers, whole }
+
+  /// Seconds of training in all.
+  public let seconds: Double
+  /// Called after each step.
+  public let progress: @Sendable (Stage, TrainingRun.Progress) -> Void
+
+  /// A tuning.
+  ///
+  /// - Parameter seconds: how long is trained; reading, compressing and measuring come on top.
+  public init(
+    seconds: Double, progress: @escaping @Sendable (Stage, TrainingRun.Progress) -> Void = { _, _ in }
+  ) {
+    self.seconds = seconds
+    self.progress = progress
+  }
+
+  /// The seconds of a stage.
+  public func seconds(of stage: Stage) -> Double { seconds * (stage == .layers ? 0.4 : 0.6) }
+
+  /// Windows of a step.
+  static let batch = 4
+
+  /// Tokens of a window.
+  static func window(of decoder: Decoder) -> Int { min(256, decoder.configuration.contextLength) }
+
+  /// What a stage is told.
+  func recipe(_ stage: Stage, window: Int, _ start: Checkpoint, like original: String, text: String)
+    -> TrainingRecipe
+  {
+    var distillation = TrainingRecipe.Distillation(teacher: .models([original]))
+    (distillation.temperature, distillation.soft, distillation.byLayer) = (1, 1, stage == .layers)
+    var recipe = TrainingRecipe()
+    recipe.start = .model(path: start.path)
+    recipe.data = .text(path: text, heldOut: 0)
+    recipe.distillation = distillation
+    (recipe.window, recipe.batch) = (window, Self.batch)
+    recipe.end = .seconds(seconds(of: stage))
+    recipe.optimizer = .adamW(beta2: 0.99, decay: 0)
+    recipe.learningRate = stage == .layers ? 3e-4 : 1e-4
+    recipe.warmUp = 5
+    if stage == .whole { (recipe.keep, recipe.evaluateEvery) = (.best, 20) }
+    return recipe
+  }
+
+  /// Finds what would keep a tuning from ending well, before anything else is done.
+  ///
+  /// - Throws: `TuningError` for a model that is no decoder, or a time in which nothing can be learned.
+  public func check(_ source: Checkpoint, on pool: ThreadPool) throws {
+    guard case .decoder(let decoder) = try source.model() else { throw TuningError.noDecoder(source.path) }
+    let needed = Self.leastSeconds(of: decoder, on: pool)
+    if seconds < needed { throw TuningError.tooShort(seconds: seconds, needed: needed) }
+  }
+
+  /// The seconds of a step of each layer and one of the whole, in their shares of the time.
+  private static func leastSeconds(of decoder: Decoder, on pool: ThreadPool) -> Double {
+    let tokens = Double(batch * window(of: decoder))
+    // A step reads with both models and goes back, which takes two such passes, and a fifth for the optimizer.
+    return max(passesOfLayers / 0.4, 5 / 0.6) * tokens / speed(of: decoder, on: pool)
+  }
+
+  /// Passes of a token through a layer: both models' states go on, and are learned from twice, there and back.
+  private static let passesOfLayers = 2.0 + 2 * 3
+
+  /// Tokens of the text that the layers learn from: so many that they are read twice in the time.
+  func tokensForLayers(of decoder: Decoder, on pool: ThreadPool) -> Int {
+    max(
+      Self.batch * Self.window(of: decoder),
+      Int(seconds(of: .layers) * Self.speed(of: decoder, on: pool) / Self.passesOfLayers))
+  }
+
+  /// Tokens a second that a decoder reads.
+  private static func speed(of decoder: Decoder, on pool: ThreadPool) -> Double {
+    let count = window(of: decoder)
+    let tokens = (0..<count).map { Int32($0 % decoder.configuration.vocabularySize) }
+    let start = ContinuousClock.now
+    var run = Inference(Batch([(sequence: 0, position: 0, tokens: tokens)]), pool: pool)
+    _ = decoder.logits(decoder.states(tokens, &run), &run)
+    return Double(count) / ((ContinuousClock.now - start) / .seconds(1))
+  }
+}
+
+/// Why a model cannot be tuned, in one sentence.
+public enum TuningError: Error, Equatable, CustomStringConvertible {
+  /// Only decoders are.
+  case noDecoder(String)
+  /// Nothing can be learned in the time.
+  case tooShort(seconds: Double, needed: Double)
+  /// The text leaves nothing to measure with.
+  case tooLittleText(String)
+
+  /// The sentence.
+  public var description: String {
+    switch self {
+    case .noDecoder(let path):
+      "\(path): it is no decoder, and only decoders are trained behind a compression: compress it, then use pith distill with texts and their classes."
+    case .tooShort(let seconds, let needed):
+      "\(Self.text(seconds)) of training are too short for one step, with each layer before it, which take about \(Self.text(needed)) here: allow more time."
+    case .tooLittleText(let source):
+      "\(source): the text leaves no tokens to measure with beside those that are learned: give a longer one, or fewer --calibration-tokens."
+    }
+  }
+
+  private static func text(_ seconds: Double) -> String { String(format: "%.2g s", seconds) }
+}
