@@ -30,9 +30,15 @@ struct LearnedGridTests {
   @Test(arguments: [2, 3, 4, 8], [0, 1, 2]) func beginsAndEndsAsStored(bits: Int, zeros: Int) throws {
     let affine = Self.affine(bits: bits, zeros: zeros)
     let grid = try #require(LearnedGrid(affine))
-    let factors = grid.factors
+    let factors = grid.factors(near: nil)
     let stored = StoredMatrix.affine(affine)
     #expect(grid.weight(factors, on: nil) == stored.decoded())
+    // Whatever the weights were before, they begin with the same integers, and no farther from what they were.
+    let original = CompositionTests.random(affine.rows, affine.columns, seed: 6)
+    let near = grid.factors(near: original)
+    #expect(grid.weight(near, on: nil) == stored.decoded())
+    func distance(_ a: Matrix) -> Float { zip(a.values, original.values).reduce(0) { $0 + abs($1.0 - $1.1) } }
+    #expect(distance(near[0]) < distance(factors[0]))
     let again = grid.stored(factors)
     #expect(
       again.tensors.map { $0.bytes.array(of: UInt8.self) }
@@ -54,10 +60,10 @@ struct LearnedGridTests {
     let affine = Self.affine(bits: bits, zeros: zeros)
     let grid = try #require(LearnedGrid(affine))
     let (rows, columns, size, groups) = (affine.rows, affine.columns, affine.groupSize, affine.groups)
-    let factors = [CompositionTests.random(rows, columns, seed: 4), grid.factors[1]]
+    let factors = [CompositionTests.random(rows, columns, seed: 4), grid.factors(near: nil)[1]]
     let spread = Matrix(rows: rows, columns: columns, values: factors[0].values.map { 8 * $0 })
     let c = CompositionTests.random(rows, columns, seed: 5)
-    var gradients = grid.factors.map { Matrix(rows: $0.rows, columns: $0.columns) }
+    var gradients = grid.factors(near: nil).map { Matrix(rows: $0.rows, columns: $0.columns) }
     grid.carryBack(c, [spread, factors[1]], into: &gradients, on: ThreadPool(threads: 2))
     let steps = StoredMatrix.affine(affine).tensors.first { $0.role == "scales" }!.bytes.array(
       of: UInt16.self
