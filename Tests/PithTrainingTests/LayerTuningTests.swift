@@ -58,8 +58,10 @@ struct LayerTuningTests {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let paths = try prepare()
     var recipe = try recipe(paths, steps: 30)
-    (recipe.distillation?.byLayer, recipe.distillation?.soft, recipe.keep) = (false, 1, .best)
-    (recipe.distillation?.temperature, recipe.evaluateEvery) = (1, 10)
+    recipe.distillation?.byLayer = false
+    recipe.distillation?.soft = 1
+    recipe.distillation?.temperature = 1
+    (recipe.keep, recipe.evaluateEvery) = (.best, 10)
     let report = try TrainingRun(recipe, output: folder + "/tuned", pool: pool).train()
     guard case .decoder(let tuned) = try Checkpoint(path: folder + "/tuned").model(),
       case .decoder(let original) = try Checkpoint(path: paths.original).model()
