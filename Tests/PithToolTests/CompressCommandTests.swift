@@ -165,6 +165,18 @@ import Testing
     #expect(try run.json["bits_per_weight"]?.double.map { $0 < 3 } == true)
     // Nothing is left beside it.
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["text.txt", "ton"])
+    // Without some of its layers it is trained as a whole.
+    let cut = try CommandRun(
+      arguments(
+        folder.path + "/cut", calibration, "--effort", "ton", "--drop-layers", "1", "--time-budget", "2s",
+        "--json"))
+    #expect(try cut.json["tuning"]?["kl_divergence_after"]?.double != nil, "\(cut.talk)")
+    // All of the text is read: nothing is left to measure with, which is said before anything is compressed.
+    let greedy = try CommandRun(
+      "compress", tinyModel, "-o", folder.path + "/no", "--effort", "ton", "--time-budget", "2s",
+      "--calibration",
+      calibration, "--calibration-tokens", "1000000")
+    #expect(greedy.code == 65 && greedy.talk.contains("measure with"), "\(greedy.talk)")
     let timed = try CommandRun(
       "compress", tinyModel, "-o", folder.path + "/no", "--effort", "some", "--time-budget", "3s")
     #expect(timed.code == 64 && timed.talk.contains("--effort ton"))

@@ -63,10 +63,8 @@ struct LayerTuningTests {
     recipe.distillation?.temperature = 1
     (recipe.keep, recipe.evaluateEvery) = (.best, 10)
     let report = try TrainingRun(recipe, output: folder + "/tuned", pool: pool).train()
-    guard case .decoder(let tuned) = try Checkpoint(path: folder + "/tuned").model(),
-      case .decoder(let original) = try Checkpoint(path: paths.original).model()
-    else {
-      Issue.record("no decoders")
+    guard case .decoder(let tuned) = try Checkpoint(path: folder + "/tuned").model() else {
+      Issue.record("no decoder")
       return
     }
     #expect(tuned.maps.contains { $0.weight.isPacked })
@@ -76,7 +74,6 @@ struct LayerTuningTests {
     let inTraining = try #require(report.heldOut.divergence)
     #expect(abs(measured - inTraining) < 1e-3 * inTraining, "\(measured) and \(inTraining)")
     #expect(measured < 0.9 * before, "\(before) before")
-    #expect(original.maps.count == tuned.maps.count)
   }
 
   @Test func eachLayerComesNearerToTheOriginals() throws {

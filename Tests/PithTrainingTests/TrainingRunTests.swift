@@ -64,7 +64,6 @@ struct TrainingRunTests {
     #expect(try String(contentsOfFile: folder.path + "/model/loss.svg", encoding: .utf8).hasPrefix("<svg"))
   }
 
-  /// With steps that are far too long most models on the way are worse than others.
   @Test func theBestModelOnTheWayIsWritten() throws {
     let folder = try Folder()
     var recipe = try recipe(folder, "keep: best")

@@ -87,6 +87,7 @@ public struct Compression: Sendable {
   ) throws -> ReportCard {
     try Self.preflight(recipe, source, to: output, settings, on: pool)
     let original = try source.model()
+    try settings.tuning?.check(calibration, for: original)
     let job = Job(source, ModelContents(original), recipe, calibration)
     let workspace = try Workspace(
       output, job: job.key, resumes: settings.resumes, overwrite: settings.overwrite)
@@ -150,9 +151,8 @@ public struct Compression: Sendable {
     _ tuning: Tuning, _ model: Model, _ compressed: [String: StoredMatrix], _ shape: Checkpoint,
     like source: Checkpoint, in workspace: Workspace, on pool: ThreadPool
   ) throws -> TuningRun.Outcome {
-    guard let calibration else { throw RecipeError.needsCalibration("Training") }
     let run = TuningRun(
-      tuning: tuning, original: source, calibration: calibration, folder: try workspace.tuningFolder(),
+      tuning: tuning, original: source, calibration: calibration!, folder: try workspace.tuningFolder(),
       pool: pool)
     if !FileManager.default.fileExists(atPath: run.start) {
       let folder = try StagedFolder(run.start, filledAt: run.start + ".partial", overwrite: true)

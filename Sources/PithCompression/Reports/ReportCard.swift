@@ -13,7 +13,7 @@ public struct ReportCard: Sendable {
 
   /// One report per compressed matrix.
   public let matrices: [MatrixReport]
-  /// How long the methods took, in seconds.
+  /// How long the methods took, and training behind them, in seconds.
   public let seconds: Double
   /// What the output weighs.
   public private(set) var size = ModelSize()

@@ -10,7 +10,7 @@ import PithTraining
 /// (EfficientQAT, arXiv 2407.11062, section 3; LLM-QAT, arXiv 2305.17888, equation 2). What is nearest to these on text that was not learned stays, be it
 /// the model that training began with.
 public struct Tuning: Sendable {
-  /// The two halves of a tuning.
+  /// The two parts of a tuning.
   public enum Stage: String, Sendable { case layers, whole }
 
   /// Seconds of training in all.
@@ -63,6 +63,24 @@ public struct Tuning: Sendable {
     guard case .decoder(let decoder) = try source.model() else { throw TuningError.noDecoder(source.path) }
     let needed = Self.leastSeconds(of: decoder, on: pool)
     if seconds < needed { throw TuningError.tooShort(seconds: seconds, needed: needed) }
+  }
+
+  /// - Throws: `TuningError` for a text that leaves nothing to measure with, `RecipeError` where there is none.
+  func check(_ calibration: Calibration?, for model: Model) throws {
+    guard let calibration else { throw RecipeError.needsCalibration("Training") }
+    guard case .decoder(let decoder) = model, windows(of: calibration, for: decoder) == nil else { return }
+    throw TuningError.tooLittleText(calibration.source)
+  }
+
+  /// Windows of a text, of as many of its tokens at least; nil if it leaves nothing to measure with.
+  func windows(of calibration: Calibration, tokens: Int = .max, for decoder: Decoder) -> TokenWindows? {
+    var left = tokens
+    let sequences = calibration.sequences.prefix { sequence in
+      defer { left -= sequence.count }
+      return left >= 0
+    }
+    return TokenWindows(
+      Array(sequences), heldOut: calibration.heldOut, window: Self.window(of: decoder))
   }
 
   /// The seconds of a step of each layer and one of the whole, in their shares of the time.

@@ -27,14 +27,13 @@ struct TuningRun {
 
   /// Trains in both stages; the best of the start and what they made.
   func run() throws -> Outcome {
-    guard !calibration.heldOut.isEmpty else { throw TuningError.tooLittleText(calibration.source) }
-    guard case .decoder(let teacher) = try original.model() else {
-      throw TuningError.noDecoder(original.path)
-    }
+    let teacher = try decoder(original)
     let start = try Checkpoint(path: start)
     let before = try divergence(start, from: teacher)
+    // Where layers were cut out, none is the other's.
+    let hasAllLayers = try decoder(start).layers.count == teacher.layers.count
     var (model, note): (Checkpoint, String?) = (start, nil)
-    for stage in [Tuning.Stage.layers, .whole] {
+    for stage in hasAllLayers ? [Tuning.Stage.layers, .whole] : [.whole] {
       do { model = try train(stage, model, like: teacher) } catch TrainingError.notFinite(
         let step, _, let kept)
       {
@@ -57,17 +56,12 @@ struct TuningRun {
   private func train(_ stage: Tuning.Stage, _ start: Checkpoint, like teacher: Decoder) throws -> Checkpoint {
     let output = "\(folder)/\(stage.rawValue)"
     if !FileManager.default.fileExists(atPath: output) {
-      let window = Tuning.window(of: teacher)
-      var tokens = stage == .layers ? tuning.tokensForLayers(of: teacher, on: pool) : .max
-      let sequences = calibration.sequences.prefix { sequence in
-        defer { tokens -= sequence.count }
-        return tokens >= 0
-      }
-      guard let windows = TokenWindows(Array(sequences), heldOut: calibration.heldOut, window: window) else {
+      let tokens = stage == .layers ? tuning.tokensForLayers(of: teacher, on: pool) : .max
+      guard let windows = tuning.windows(of: calibration, tokens: tokens, for: teacher) else {
         throw TuningError.tooLittleText(calibration.source)
       }
       let run = try TrainingRun(
-        tuning.recipe(stage, window: window, start, like: original.path, text: calibration.source),
+        tuning.recipe(stage, window: windows.window, start, like: original.path, text: calibration.source),
         student: start, teacher: teacher, windows: windows, digest: calibration.json.text(), output: output,
         pool: pool)
       _ = try run.train(resume: true) { tuning.progress(stage, $0) }
@@ -76,10 +70,14 @@ struct TuningRun {
   }
 
   private func divergence(_ checkpoint: Checkpoint, from teacher: Decoder) throws -> Double {
+    try LanguageEvaluation(windows: calibration.heldOut)
+      .measure(decoder(checkpoint), against: teacher, pool: pool).klDivergence ?? .infinity
+  }
+
+  private func decoder(_ checkpoint: Checkpoint) throws -> Decoder {
     guard case .decoder(let decoder) = try checkpoint.model() else {
       throw TuningError.noDecoder(checkpoint.path)
     }
-    return LanguageEvaluation(windows: calibration.heldOut).measure(decoder, against: teacher, pool: pool)
-      .klDivergence ?? .infinity
+    return decoder
   }
 }

@@ -314,7 +314,7 @@ struct Compress: ParsableCommand {
     Output.result(
       """
       then \(Format.duration(tuning.seconds)) of training, all in float32: \(Format.duration(layers)) in which each layer learns to give what the \
-      original's gives, which takes the most of the error away for the time; \(Format.duration(whole)) in which all of them together learn its \
+      original's gives; \(Format.duration(whole)) in which all of them together learn its \
       probabilities. What is nearest to these on text that was not learned is written, so nothing gets worse.
       """)
   }

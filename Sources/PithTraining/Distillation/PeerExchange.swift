@@ -2,7 +2,6 @@ import Foundation
 import PithCheckpoints
 import PithModels
 import PithTensors
-import PithWeights
 
 /// The other members of a co-distillation (Anil et al., arXiv 1804.03235): processes that share a folder, each of which learns from its own part of
 /// the data and from the mean of what the others last left there.
@@ -35,11 +34,8 @@ final class PeerExchange<Model: Taught> {
       }
     }
     if isTurn {
-      let matrices = parameters.list.enumerated().map { index, parameter in
-        (name: "\(index)", matrix: StoredMatrix.dense(Dense(parameter.value)))
-      }
       let own = path(settings.member)
-      try MatrixFile.write(matrices, remarks: ["steps": .int(steps)], to: own, shownAs: own)
+      try MatrixFile.write(parameters.matrices, remarks: ["steps": .int(steps)], to: own, shownAs: own)
     }
     guard isTurn || !hasRead else { return }
     hasRead = true
@@ -54,17 +50,11 @@ final class PeerExchange<Model: Taught> {
   private func model(of member: Int, on pool: ThreadPool) throws -> Model? {
     // What cannot be read is no member yet: it will leave another file.
     guard let (matrices, _) = try? MatrixFile.read(path(member)) else { return nil }
-    let values = Dictionary(uniqueKeysWithValues: matrices.map { ($0.name, $0.matrix.decoded()) })
     let parameters = Parameters(student, on: pool)
-    for index in parameters.list.indices {
-      let shape = parameters.list[index].value
-      guard let value = values["\(index)"], (value.rows, value.columns) == (shape.rows, shape.columns) else {
-        throw TrainingDataError(
-          "\(path(member)): it is of another model; members of a co-distillation have the same shape.")
-      }
-      parameters.list[index].value = value
+    guard parameters.take(matrices, on: pool) else {
+      throw TrainingDataError(
+        "\(path(member)): it is of another model; members of a co-distillation have the same shape.")
     }
-    parameters.compose(on: pool)
     return student.applying(parameters)
   }
 }

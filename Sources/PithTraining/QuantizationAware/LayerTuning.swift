@@ -83,18 +83,9 @@ public struct LayerTuning {
     guard index < student.layers.count else { return nil }
     advance(\.original, through: original)
     let before = error(of: student)
-    // What cannot be stored again as it was stays as it is.
-    let kept = Set(
-      student.layers[index].mapped.filter { Composition.keeps($0.weight) }.map {
-        ParameterName.weight($0.place)
-      })
+    let learns = student.learnsInItsStorage
     let parameters = Parameters(
-      student,
-      where: { name in
-        guard name.layer == index else { return false }
-        if case .weight = name { return kept.contains(name) }
-        return true
-      }, near: original.weights(before: student), on: pool)
+      student, where: { $0.layer == index && learns($0) }, near: original.weights(before: student), on: pool)
     var training = Training(
       parameters, optimizer: Optimizer(.adamW(beta2: 0.99, decay: 0)),
       schedule: Schedule(peak: rate, warmUp: 10, steps: .max), pool: pool)
@@ -180,6 +171,13 @@ public struct LayerTuning {
 }
 
 extension Decoder {
+  /// Whether a parameter of the layers can learn and be stored as it was: all but weights that would become float32.
+  var learnsInItsStorage: (ParameterName) -> Bool {
+    let others = Set(
+      maps.filter { !Composition.keeps($0.weight) }.map { ParameterName.weight($0.place) })
+    return { $0.layer != nil && !others.contains($0) }
+  }
+
   /// The weights that those of a compressed decoder were, by their places; none of another shape, and none of layers whose norms are others, since
   /// there the weights have taken over a part of them.
   func weights(before small: Decoder) -> (Place) -> StoredMatrix? {

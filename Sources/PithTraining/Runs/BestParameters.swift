@@ -1,7 +1,6 @@
 import PithCheckpoints
 import PithJSON
 import PithTensors
-import PithWeights
 
 /// The parameters that were best on what is held out, in a file of unfinished work.
 struct BestParameters {
@@ -33,10 +32,7 @@ struct BestParameters {
     var remarks: JSONValue = ["steps": .int(steps), "loss": .double(quality.loss)]
     if let accuracy = quality.accuracy { remarks["accuracy"] = .double(accuracy) }
     if let divergence = quality.divergence { remarks["divergence"] = .double(divergence) }
-    let matrices = parameters.list.enumerated().map {
-      (name: "\($0)", matrix: StoredMatrix.dense(Dense($1.value)))
-    }
-    try MatrixFile.write(matrices, remarks: remarks, to: path, shownAs: target)
+    try MatrixFile.write(parameters.matrices, remarks: remarks, to: path, shownAs: target)
     (self.quality, self.steps) = (quality, steps)
   }
 
@@ -45,13 +41,8 @@ struct BestParameters {
   /// - Throws: `CheckpointError` if the file is damaged.
   func restore(_ parameters: Parameters, on pool: ThreadPool) throws(CheckpointError) {
     guard let (matrices, _) = try MatrixFile.read(path) else { return }
-    let values = Dictionary(uniqueKeysWithValues: matrices.map { ($0.name, $0.matrix) })
-    for index in parameters.list.indices {
-      let shape = parameters.list[index].value
-      guard let matrix = values["\(index)"], (matrix.rows, matrix.columns) == (shape.rows, shape.columns)
-      else { throw .badData(path: path, fault: "values of a parameter are missing") }
-      parameters.list[index].value = matrix.decoded()
+    guard parameters.take(matrices, on: pool) else {
+      throw .badData(path: path, fault: "values of a parameter are missing")
     }
-    parameters.compose(on: pool)
   }
 }

@@ -78,7 +78,7 @@ struct TextTask: TrainingTask {
     parameters = try Self.parameters(recipe, decoder, teachers, pool) { _ in true }
   }
 
-  /// A student that is there, a teacher and windows; layers and the last norm are learned.
+  /// A student that is there, a teacher and windows; what can be stored as it was is learned of the layers, and the last norm.
   init(
     _ recipe: TrainingRecipe, _ student: Checkpoint, teacher: Decoder, windows: TokenWindows, digest: String,
     pool: ThreadPool
@@ -91,9 +91,10 @@ struct TextTask: TrainingTask {
     )
     (teachers, peers) = (Teachers(models: [teacher]), nil)
     (configuration, files) = (try student.huggingFaceConfiguration(), try student.companionFiles())
+    let learns = decoder.learnsInItsStorage
     parameters = try Self.parameters(recipe, decoder, teachers, pool) { name in
       if case .scale(let place) = name, place.layer == nil { return true }
-      return name.layer != nil
+      return learns(name)
     }
   }
 

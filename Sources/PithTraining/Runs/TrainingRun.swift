@@ -61,7 +61,8 @@ public struct TrainingRun {
     }
   }
 
-  /// A training of a model that is there on tokens that are there, like another one; what it has in its layers and its last norm is learned.
+  /// A training of a model that is there on tokens that are there, like another one. Learned is what its layers have that can be stored
+  /// as it was, and the last norm.
   ///
   /// - Parameters:
   ///   - recipe: how; where it says what is trained on what, that is only recorded.

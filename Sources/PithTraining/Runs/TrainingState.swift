@@ -14,12 +14,9 @@ struct TrainingState {
   ///
   /// - Throws: `CheckpointError` if it cannot be written; the one before is still there.
   func keep(_ training: Training, elapsed: Double, shownAs target: String) throws(CheckpointError) {
-    var matrices: [(name: String, matrix: StoredMatrix)] = []
-    for (index, parameter) in training.parameters.list.enumerated() {
-      matrices.append(("\(index)", .dense(Dense(parameter.value))))
-      for (place, memory) in (training.optimizer.memories.isEmpty ? [] : training.optimizer.memories[index])
-        .enumerated()
-      {
+    var matrices = training.parameters.matrices
+    for (index, memories) in training.optimizer.memories.enumerated() {
+      for (place, memory) in memories.enumerated() {
         matrices.append(("\(index).\(place)", .dense(Dense(memory))))
       }
     }
@@ -40,20 +37,22 @@ struct TrainingState {
         path: path, fault: "it is of a training with another \(names.joined(separator: ", "))",
         mend: "resume with the same recipe, or begin anew with --force")
     }
-    let values = Dictionary(uniqueKeysWithValues: matrices.map { ($0.name, $0.matrix.decoded()) })
     let steps = remarks["steps"]?.int ?? 0
+    let values = Dictionary(uniqueKeysWithValues: matrices.map { ($0.name, $0.matrix) })
     var memories: [[Matrix]] = []
     for index in training.parameters.list.indices {
-      let own = (0..<training.optimizer.memoriesPerParameter).compactMap { values["\(index).\($0)"] }
+      let own = (0..<training.optimizer.memoriesPerParameter).compactMap {
+        values["\(index).\($0)"]?.decoded()
+      }
       let shape = training.parameters.list[index].value
-      guard let value = values["\(index)"],
-        ([value] + own).allSatisfy({ ($0.rows, $0.columns) == (shape.rows, shape.columns) }),
+      guard own.allSatisfy({ ($0.rows, $0.columns) == (shape.rows, shape.columns) }),
         steps == 0 || own.count == training.optimizer.memoriesPerParameter
       else { throw .badData(path: path, fault: "values of a parameter are missing") }
-      training.parameters.list[index].value = value
       memories.append(own)
     }
-    training.parameters.compose(on: training.pool)
+    guard training.parameters.take(matrices, on: training.pool) else {
+      throw .badData(path: path, fault: "values of a parameter are missing")
+    }
     training.optimizer = Optimizer(
       training.optimizer.rule, steps: steps, memories: steps == 0 ? [] : memories)
     return remarks["elapsed"]?.double ?? 0
