@@ -53,7 +53,7 @@ let package = Package(
       "PithTraining",
       [
         "PithCheckpoints", "PithModels", "PithTokenizers", "PithWeights", "PithTensors", "PithLinearAlgebra",
-        "PithJSON", "CPithKernels",
+        "PithJSON", "PithQuantization", "PithSparsity", "CPithKernels",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams"),
       ]),
     library("PithGeneration", ["PithModels", "PithTokenizers", "PithTensors"]),

@@ -31,10 +31,12 @@ def say(text):
 
 
 class Study:
+    NAME = "study-distillation"
+
     def __init__(self, pith, data, encoder):
         self.pith, self.data, self.encoder = str(pathlib.Path(pith).resolve()), data.resolve(), encoder.resolve()
         cache = pathlib.Path(os.environ.get("PITH_CACHE", pathlib.Path.home() / ".cache/pith"))
-        self.cache = cache / "study-distillation"
+        self.cache = cache / self.NAME
         self.cache.mkdir(parents=True, exist_ok=True)
         self.language_model = fetch(cache)
 
@@ -304,19 +306,23 @@ PARTS = {"halves": Study.halves, "shapes": Study.shapes, "ensemble": Study.ensem
          "members": Study.members, "language": Study.language}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def fill(page, name, text):
+    """Puts a table in its place on a page."""
+    begin, end = f"<!-- table: {name} -->\n", f"<!-- end: {name} -->\n"
+    before, rest = page.read_text().split(begin)
+    page.write_text(before + begin + "\n" + text + "\n" + end + rest.split(end)[1])
+
+
+def main(about=__doc__, study=Study, parts=PARTS, page=PAGE):
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--pith", default=ROOT / ".build/release/pith")
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--encoder", type=pathlib.Path, required=True)
-    parser.add_argument("--only", action="append", choices=PARTS, help="only this part (may be repeated)")
+    parser.add_argument("--only", action="append", choices=parts, help="only this part (may be repeated)")
     options = parser.parse_args()
-    study = Study(options.pith, options.data, options.encoder)
-    for name in options.only or PARTS:
-        text = PARTS[name](study)
-        begin, end = f"<!-- table: {name} -->\n", f"<!-- end: {name} -->\n"
-        before, rest = PAGE.read_text().split(begin)
-        PAGE.write_text(before + begin + "\n" + text + "\n" + end + rest.split(end)[1])
+    study = study(options.pith, options.data, options.encoder)
+    for name in options.only or parts:
+        fill(page, name, parts[name](study))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ public struct Encoder: Sendable {
   }
 
   /// The shape.
-  public let configuration: EncoderConfiguration
+  public var configuration: EncoderConfiguration
   /// One row per token.
   public var embedding: Linear
   /// One row per position.
@@ -102,12 +102,12 @@ public struct Encoder: Sendable {
     for index in range {
       let layer = layers[index]
       let projected = run.project(x, [layer.query, layer.key, layer.value])
-      let dimension = configuration.width / configuration.heads
+      let heads = configuration.heads(ofLayer: index)
       let mixed = run.attend(
         projected[0], projected[1], projected[2],
         Attention(
-          layer: index, heads: configuration.heads, keyValueHeads: configuration.heads,
-          headDimension: dimension, scale: 1 / Float(dimension).squareRoot(), reach: .everywhere))
+          layer: index, heads: heads, keyValueHeads: heads, headDimension: headDimension,
+          scale: 1 / Float(headDimension).squareRoot(), reach: .everywhere))
       x = run.normalize(run.add(x, run.project(mixed, layer.attentionOutput)), layer.attentionNorm)
       let hidden = run.activate(run.project(x, layer.up), configuration.activation)
       x = run.normalize(run.add(x, run.project(hidden, layer.down)), layer.feedForwardNorm)

@@ -17,6 +17,10 @@ extension Encoder {
   public func keeping(layers kept: [Int]) -> Encoder {
     var configuration = self.configuration
     configuration.layers = kept.count
+    configuration.prunedHeads = [:]
+    for (index, old) in kept.enumerated() {
+      configuration.prunedHeads[index] = self.configuration.prunedHeads[old]
+    }
     let layers = kept.enumerated().map { index, old in
       self.layers[old].mapping(maps: { $0.moved(to: index) }, norms: { $0.moved(to: index) })
     }

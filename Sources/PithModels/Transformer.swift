@@ -7,6 +7,9 @@ public protocol Transformer: Sendable {
 
   /// Every norm.
   var norms: [Norm] { get }
+
+  /// The width of a head of attention.
+  var headDimension: Int { get }
 }
 
 extension Decoder: Transformer {
@@ -26,6 +29,9 @@ extension Decoder: Transformer {
       ].compactMap { $0 }
     } + [finalNorm]
   }
+
+  /// The width of a head of attention.
+  public var headDimension: Int { configuration.headDimension }
 }
 
 extension Encoder: Transformer {
@@ -38,4 +44,7 @@ extension Encoder: Transformer {
 
   /// Layer by layer.
   public var norms: [Norm] { [embeddingNorm] + layers.flatMap { [$0.attentionNorm, $0.feedForwardNorm] } }
+
+  /// The width of a head of attention.
+  public var headDimension: Int { configuration.width / configuration.heads }
 }

@@ -24,6 +24,10 @@ extension JSONValue {
       let (shape, isBERT) = (encoder.configuration, encoder.configuration.family == .bert)
       json[isBERT ? "num_hidden_layers" : "n_layers"] = .int(shape.layers)
       json[isBERT ? "intermediate_size" : "hidden_dim"] = .int(shape.feedForwardWidth)
+      let pruned = shape.prunedHeads.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
+      if !pruned.isEmpty || json["pruned_heads"] != nil {
+        json["pruned_heads"] = .object(pruned.map { .init("\($0)", .array($1.map { .int($0) })) })
+      }
       if case .dense(let weight)? = encoder.layers.first?.up.weight { json.setType(weight.format) }
     }
     return json

@@ -24,6 +24,23 @@ extension EncoderConfiguration {
       normEpsilon: try fields.number(optional: "layer_norm_eps") ?? 1e-12,
       activation: try Activation(fields, fields.text(bert ? "hidden_act" : "activation"), default: .gelu),
       labels: try Self.labels(fields))
+    prunedHeads = try Self.prunedHeads(fields, layers: layers, heads: heads)
+  }
+
+  /// The heads that were cut out of layers, such as `{"0": [1, 3]}`: each layer has one left.
+  private static func prunedHeads(
+    _ fields: Fields, layers: Int, heads: Int
+  ) throws(CheckpointError) -> [Int: [Int]] {
+    guard let found = try fields.object("pruned_heads") else { return [:] }
+    var pruned: [Int: [Int]] = [:]
+    for member in found.json.object! {
+      let list = member.value.array.map { $0.compactMap(\.int) } ?? []
+      guard let layer = Int(member.key), (0..<layers).contains(layer), list.count == member.value.count,
+        Set(list).count == list.count, list.count < heads, list.allSatisfy((0..<heads).contains)
+      else { throw fields.bad("'pruned_heads' must name some of the \(heads) heads of layers 0 to \(layers - 1)") }
+      pruned[layer] = list.sorted()
+    }
+    return pruned
   }
 
   /// The names of the classes, in order; two unnamed ones where the configuration names none, as is usual.

@@ -25,12 +25,13 @@ struct EncoderReader {
 
   private func layer(_ index: Int) throws(CheckpointError) -> Encoder.Layer {
     let (width, inner) = (configuration.width, configuration.feedForwardWidth)
+    let heads = configuration.heads(ofLayer: index) * (width / configuration.heads)
     func place(_ role: Place.Role) -> Place { Place(role, layer: index) }
     return Encoder.Layer(
-      query: try map(place(.query), rows: width, columns: width),
-      key: try map(place(.key), rows: width, columns: width),
-      value: try map(place(.value), rows: width, columns: width),
-      attentionOutput: try map(place(.attentionOutput), rows: width, columns: width),
+      query: try map(place(.query), rows: heads, columns: width),
+      key: try map(place(.key), rows: heads, columns: width),
+      value: try map(place(.value), rows: heads, columns: width),
+      attentionOutput: try map(place(.attentionOutput), rows: width, columns: heads),
       attentionNorm: try norm(NormPlace(.attention, layer: index), count: width),
       up: try map(place(.up), rows: inner, columns: width),
       down: try map(place(.down), rows: width, columns: inner),

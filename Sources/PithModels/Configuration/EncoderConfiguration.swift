@@ -16,6 +16,8 @@ public struct EncoderConfiguration: Sendable, Equatable {
   public var feedForwardWidth: Int
   /// Attention heads.
   public var heads: Int
+  /// The heads that were cut out of layers, by those.
+  public var prunedHeads: [Int: [Int]] = [:]
   /// The number of layers.
   public var layers: Int
   /// The longest text in tokens.
@@ -43,4 +45,7 @@ public struct EncoderConfiguration: Sendable, Equatable {
     self.activation = activation
     self.labels = labels
   }
+
+  /// The attention heads of a layer.
+  public func heads(ofLayer layer: Int) -> Int { heads - (prunedHeads[layer]?.count ?? 0) }
 }

@@ -34,13 +34,16 @@ public struct TokenWindows: Sendable {
     guard tokens.count > window, self.heldOut.count > window else { return nil }
   }
 
-  /// One of some parts of equal length of what is learned from; all is held out that was.
+  /// One of some parts of what is learned from, which have stretches of it in turn, so that none has only the end or the beginning; all is
+  /// held out that was.
   ///
   /// - Returns: nil where a part has no window.
   func share(_ part: Int, of count: Int) -> TokenWindows? {
-    let (start, end) = (tokens.count * part / count, tokens.count * (part + 1) / count)
-    guard end - start > window else { return nil }
-    return TokenWindows(tokens: Array(tokens[start..<end]), heldOut: heldOut, window: window)
+    let stretch = max(1, min(16 * window, (tokens.count + count - 1) / count))
+    let own = stride(from: part * stretch, to: tokens.count, by: count * stretch).flatMap {
+      tokens[$0..<min($0 + stretch, tokens.count)]
+    }
+    return own.count > window ? TokenWindows(tokens: own, heldOut: heldOut, window: window) : nil
   }
 
   private init(tokens: [Int32], heldOut: [Int32], window: Int) {

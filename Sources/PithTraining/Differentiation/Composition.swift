@@ -19,6 +19,8 @@ indirect enum Composition {
   case table(LearnedTable)
   /// Codes of vectors: the vectors, and scales.
   case codewords(LearnedCodewords)
+  /// A weight times its gates.
+  case gated(GateGrid)
   /// What stands behind a transform of the inputs.
   case behind(InputTransform, Composition)
 
@@ -65,7 +67,10 @@ indirect enum Composition {
   }
 
   /// The weight.
-  func weight(_ factors: [Matrix], rows: Int, columns: Int, on pool: ThreadPool?) -> Matrix {
+  ///
+  /// - Parameter noise: what gates are drawn from; nil for those of a model in use.
+  func weight(_ factors: [Matrix], rows: Int, columns: Int, noise: UInt64? = nil, on pool: ThreadPool?) -> Matrix
+  {
     switch self {
     case .product: return factors[0].times(factors[1], on: pool)
     case .train(let shape): return stored(.train(shape), factors).decoded(on: pool)
@@ -78,6 +83,7 @@ indirect enum Composition {
     case .grid(let grid): return grid.weight(factors, on: pool)
     case .table(let table): return table.weight(factors, on: pool)
     case .codewords(let codewords): return codewords.weight(factors, on: pool)
+    case .gated(let grid): return grid.weight(factors, noise: noise, on: pool)
     case .behind(let transform, let inner):
       let weight = inner.weight(factors, rows: rows, columns: columns, on: pool)
       return StoredMatrix.transformed(Transformed(transform, .dense(Dense(weight)))).decoded(on: pool)
@@ -86,7 +92,8 @@ indirect enum Composition {
 
   /// Adds the gradients of the factors to those that are there.
   func carryBack(
-    _ gradient: Matrix, _ factors: [Matrix], into gradients: inout [Matrix], on pool: ThreadPool?
+    _ gradient: Matrix, _ factors: [Matrix], noise: UInt64? = nil, into gradients: inout [Matrix],
+    on pool: ThreadPool?
   ) {
     switch self {
     case .product:
@@ -101,6 +108,7 @@ indirect enum Composition {
     case .grid(let grid): grid.carryBack(gradient, factors, into: &gradients, on: pool)
     case .table(let table): table.carryBack(gradient, factors, into: &gradients, on: pool)
     case .codewords(let codewords): codewords.carryBack(gradient, factors, into: &gradients, on: pool)
+    case .gated(let grid): grid.carryBack(gradient, factors, noise: noise, into: &gradients, on: pool)
     case .behind(let transform, let inner):
       // A row of the whole is Tᵀ · a row of what stands behind.
       inner.carryBack(transform.apply(gradient, on: pool), factors, into: &gradients, on: pool)
@@ -118,6 +126,7 @@ indirect enum Composition {
     case .grid(let grid): grid.stored(factors)
     case .table(let table): table.stored(factors)
     case .codewords(let codewords): codewords.stored(factors)
+    case .gated(let grid): .smallest(of: grid.weight(factors, noise: nil, on: nil))
     case .behind(let transform, let inner): .transformed(Transformed(transform, inner.stored(factors)))
     }
   }
@@ -126,6 +135,7 @@ indirect enum Composition {
   func decays(_ factor: Int) -> Bool {
     switch self {
     case .product, .train, .masked: true
+    case .gated: factor == 0
     case .grid, .table, .codewords: false
     case .behind(_, let inner): inner.decays(factor)
     }

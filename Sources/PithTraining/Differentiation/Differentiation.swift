@@ -111,7 +111,16 @@ public struct Differentiation: Operations {
       parameters.value(weightName).map { x.value.times($0, otherTransposed: true, on: pool) }
       ?? map.weight.multiply(x.value, on: pool)
     if let bias = parameters.value(biasName)?.values ?? map.bias { value.addToRows(bias) }
+    let noise = parameters.variance(of: weightName).map {
+      LocalReparametrization(x.value, variance: $0.values, seed: $0.seed, on: pool)
+    }
+    if let noise { value.add(noise.value) }
     return result(value, needsGradient: x.needsGradient || trains) { [parameters, pool] gradient in
+      if let noise {
+        let (dx, dlogVariance) = noise.carryBack(gradient, on: pool)
+        parameters.accumulate(.variance(map.place)) { $0.add(dlogVariance) }
+        x.accumulate(dx, on: pool)
+      }
       parameters.accumulate(weightName) {
         $0.add(productOf: gradient, transposed: true, with: x.value, on: pool)
       }

@@ -6,8 +6,10 @@ import PithWeights
 public enum ParameterName: Hashable, Sendable {
   /// The matrix of a linear map, or a table.
   case weight(Place)
-  /// One of the matrices that the matrix of a linear map is made of: factors, cores, or what a mask keeps.
+  /// One of the matrices that the matrix of a linear map is made of: factors, cores, what a mask keeps, or gates.
   case factor(Place, Int)
+  /// The logarithms of the variances of the matrix of a linear map.
+  case variance(Place)
   /// The bias of a linear map.
   case bias(Place)
   /// The scales of a norm.
@@ -23,6 +25,7 @@ extension ParameterName: CustomStringConvertible {
     case .factor(let place, let index):
       "factor \(index + 1) of the weight of \(place.role.rawValue)\(Self.layer(place.layer))"
     case .weight(let place): "the weight of \(place.role.rawValue)\(Self.layer(place.layer))"
+    case .variance(let place): "the variance of \(place.role.rawValue)\(Self.layer(place.layer))"
     case .bias(let place): "the bias of \(place.role.rawValue)\(Self.layer(place.layer))"
     case .scale(let place): "the norm \(place.role.rawValue)\(Self.layer(place.layer))"
     case .shift(let place): "the norm's bias \(place.role.rawValue)\(Self.layer(place.layer))"
@@ -42,11 +45,14 @@ public struct Parameter: Sendable {
   public internal(set) var gradient: Matrix
   /// Whether weight decay pulls it towards 0: matrices alone, and none whose values are codes.
   public let decays: Bool
+  /// A learning rate of its own, for what is no value of the model; nil for the training's.
+  public let rate: Float?
 
-  init(_ name: ParameterName, _ value: Matrix, decays: Bool) {
+  init(_ name: ParameterName, _ value: Matrix, decays: Bool, rate: Float? = nil) {
     self.name = name
     self.value = value
     self.decays = decays
+    self.rate = rate
     gradient = Matrix(rows: value.rows, columns: value.columns)
   }
 }
@@ -59,8 +65,16 @@ public final class Parameters {
   /// All of them.
   public internal(set) var list: [Parameter]
 
+  /// The places in the list of what says which weights go: themselves, their gates, or their variances.
+  let thinned: [Int]
+  /// What gates and noise are drawn from; nil where nothing is drawn.
+  private(set) var noise: UInt64?
+
   private let places: [ParameterName: Int]
+  private let thinning: TrainingRecipe.Sparsity?
   private var composed: [ParameterName: Composed] = [:]
+  /// σ² of each weight that has variances.
+  private var variances: [ParameterName: Matrix] = [:]
 
   /// A weight that is made of parameters.
   private struct Composed {
@@ -68,6 +82,9 @@ public final class Parameters {
     let factors: Range<Int>
     var value: Matrix
     var gradient: Matrix
+
+    /// Whether it is another weight for each step.
+    var isDrawn: Bool { if case .gated = composition { true } else { false } }
   }
 
   /// The parameters of a model's maps and norms.
@@ -76,11 +93,14 @@ public final class Parameters {
   ///   - trains: which of them are to change; the others stay with the model.
   ///   - originals: what weights that are integers were before, where that is known: those that lie near the border of two integers go
   ///     over to the other one first.
+  ///   - thinning: what is to go of the weights while they learn; those that are not plain stay whole.
   public init(
     _ model: some Transformer, where trains: (ParameterName) -> Bool = { _ in true },
-    near originals: (Place) -> StoredMatrix? = { _ in nil }, on pool: ThreadPool? = nil
+    near originals: (Place) -> StoredMatrix? = { _ in nil }, thinning: TrainingRecipe.Sparsity? = nil,
+    on pool: ThreadPool? = nil
   ) {
     var list: [Parameter] = []
+    var thinned: [Int] = []
     func add(_ name: ParameterName, _ value: @autoclosure () -> Matrix, decays: Bool = false) {
       guard trains(name) else { return }
       list.append(Parameter(name, value(), decays: decays))
@@ -88,13 +108,18 @@ public final class Parameters {
     var composed: [ParameterName: Composed] = [:]
     for map in model.maps {
       let name = ParameterName.weight(map.place)
-      if trains(name),
-        let (composition, factors) = Composition.of(
-          map.weight, near: originals(map.place)?.decoded(on: pool), on: pool)
-      {
+      let goes = trains(name) ? thinning?.learned(of: map, headDimension: model.headDimension) : nil
+      var made = trains(name) ? Composition.of(map.weight, near: originals(map.place)?.decoded(on: pool), on: pool) : nil
+      if case .gates(let grid) = goes { made = (.gated(grid), grid.factors(of: map.weight.decoded(on: pool))) }
+      if let (composition, factors) = made {
         let first = list.count
         for (index, factor) in factors.enumerated() {
-          list.append(Parameter(.factor(map.place, index), factor, decays: composition.decays(index)))
+          let isGate = goes != nil && index == 1
+          if isGate { thinned.append(list.count) }
+          list.append(
+            Parameter(
+              .factor(map.place, index), factor, decays: composition.decays(index),
+              rate: isGate ? TrainingRecipe.Sparsity.rate : nil))
         }
         let (rows, columns) = (map.weight.rows, map.weight.columns)
         composed[name] = Composed(
@@ -102,7 +127,17 @@ public final class Parameters {
           value: composition.weight(factors, rows: rows, columns: columns, on: pool),
           gradient: Matrix(rows: rows, columns: columns))
       } else {
+        if case .weights = goes { thinned.append(list.count) }
         add(name, map.weight.decoded(on: pool), decays: true)
+        if case .variances = goes {
+          thinned.append(list.count)
+          let start = [Float](
+            repeating: VariationalDropout.start, count: map.weight.rows * map.weight.columns)
+          list.append(
+            Parameter(
+              .variance(map.place), Matrix(rows: map.weight.rows, columns: map.weight.columns, values: start),
+              decays: false, rate: TrainingRecipe.Sparsity.rate))
+        }
       }
       if let bias = map.bias { add(.bias(map.place), Matrix(rows: 1, columns: bias.count, values: bias)) }
     }
@@ -113,6 +148,8 @@ public final class Parameters {
       }
     }
     self.list = list
+    self.thinned = thinned
+    self.thinning = thinning
     self.composed = composed
     places = Dictionary(uniqueKeysWithValues: list.enumerated().map { ($1.name, $0) })
   }
@@ -149,11 +186,34 @@ public final class Parameters {
 
   /// Forms the weights that are made of parameters anew; needed once those have changed.
   func compose(on pool: ThreadPool) {
-    for (name, weight) in composed {
-      let factors = list[weight.factors].map(\.value)
-      composed[name]!.value = weight.composition.weight(
-        factors, rows: weight.value.rows, columns: weight.value.columns, on: pool)
+    for (name, weight) in composed where noise == nil || !weight.isDrawn { form(name, weight, on: pool) }
+  }
+
+  private func form(_ name: ParameterName, _ weight: Composed, on pool: ThreadPool) {
+    let factors = list[weight.factors].map(\.value)
+    composed[name]!.value = weight.composition.weight(
+      factors, rows: weight.value.rows, columns: weight.value.columns, noise: noise(of: weight), on: pool)
+  }
+
+  /// Draws gates and noise for a step; without a seed all is as in use.
+  func draw(_ seed: UInt64?, on pool: ThreadPool) {
+    noise = seed
+    for (name, weight) in composed where weight.isDrawn { form(name, weight, on: pool) }
+    for index in list.indices {
+      guard case .variance(let place) = list[index].name else { continue }
+      variances[.weight(place)] = seed == nil ? nil : list[index].value.exponential(on: pool)
     }
+  }
+
+  /// The seed of the gates of a weight.
+  private func noise(of weight: Composed) -> UInt64? {
+    noise.map { $0 &+ UInt64(weight.factors.lowerBound) &* 0xE703_7ED1_A0B4_28DB }
+  }
+
+  /// σ² of a weight, and what its noise is drawn from; nil for one that has none.
+  func variance(of name: ParameterName) -> (values: Matrix, seed: UInt64)? {
+    guard let noise, let values = variances[name], let place = places[name] else { return nil }
+    return (values, noise &+ UInt64(place) &* 0xE703_7ED1_A0B4_28DB)
   }
 
   /// Carries the gradients of weights that are made of parameters back to those, and clears them.
@@ -162,7 +222,8 @@ public final class Parameters {
       var gradients = list[weight.factors].map(\.gradient)
       for index in weight.factors { list[index].gradient = Matrix(rows: 0, columns: 0) }
       weight.composition.carryBack(
-        weight.gradient, list[weight.factors].map(\.value), into: &gradients, on: pool)
+        weight.gradient, list[weight.factors].map(\.value), noise: noise(of: weight), into: &gradients,
+        on: pool)
       for (index, gradient) in zip(weight.factors, gradients) { list[index].gradient = gradient }
       composed[name]!.gradient.values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
@@ -183,8 +244,20 @@ public final class Parameters {
     let name = ParameterName.weight(map.place)
     let made = composed[name].map { $0.composition.stored(list[$0.factors].map(\.value)) }
     return Linear(
-      made ?? value(name).map { .dense(Dense($0)) } ?? map.weight,
+      made ?? value(name).map { plain($0, at: map.place) } ?? map.weight,
       bias: value(.bias(map.place))?.values ?? map.bias, at: map.place)
+  }
+
+  /// A weight without what is gone of it.
+  private func plain(_ value: Matrix, at place: Place) -> StoredMatrix {
+    guard thinning != nil, place.layer != nil else { return .dense(Dense(value)) }
+    guard let variance = self.value(.variance(place)) else { return .smallest(of: value) }
+    var value = value
+    for index in value.values.indices
+    where VariationalDropout.logAlpha(value.values[index], variance.values[index]) > VariationalDropout.threshold {
+      value.values[index] = 0
+    }
+    return .smallest(of: value)
   }
 
   /// The decoder with these values.

@@ -35,7 +35,7 @@ public struct Optimizer: Sendable {
   /// Changes all parameters once, and clears their gradients.
   ///
   /// - Parameters:
-  ///   - rate: the learning rate.
+  ///   - rate: the learning rate, of all parameters that have none of their own.
   ///   - factor: what gradients are multiplied by first.
   public mutating func step(_ parameters: Parameters, rate: Float, factor: Float = 1, on pool: ThreadPool) {
     if memories.isEmpty {
@@ -47,6 +47,7 @@ public struct Optimizer: Sendable {
     steps += 1
     for index in parameters.list.indices {
       let decays = parameters.list[index].decays
+      let rate = parameters.list[index].rate ?? rate
       switch rule {
       case .adamW(let beta1, let beta2, let epsilon, let decay):
         var step = pith_adamw(

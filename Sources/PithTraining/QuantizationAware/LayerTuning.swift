@@ -221,7 +221,7 @@ extension ParameterName {
   /// The layer that it belongs to.
   var layer: Int? {
     switch self {
-    case .weight(let place), .factor(let place, _), .bias(let place): place.layer
+    case .weight(let place), .factor(let place, _), .variance(let place), .bias(let place): place.layer
     case .scale(let place), .shift(let place): place.layer
     }
   }

@@ -54,6 +54,7 @@ extension TrainingRecipe {
         guard let known = value.bool else { throw TrainingRecipeError("'recompute' must be true or false.") }
         recompute = known
       case "evaluate-every": evaluateEvery = try Self.whole("evaluate-every", value)
+      case "sparsity": sparsity = try Self.sparsity(value)
       case "keep":
         let name = try Self.text("keep", value)
         guard let known = Keep(rawValue: name) else {
@@ -120,6 +121,49 @@ extension TrainingRecipe {
       distillation.byLayer = known
     }
     self.distillation = distillation
+  }
+
+  /// What goes while the rest learns.
+  private static func sparsity(_ node: Node) throws(TrainingRecipeError) -> Sparsity {
+    guard let mapping = node.mapping else {
+      throw TrainingRecipeError("'sparsity' must be a mapping, such as {method: magnitude, target: 80%}.")
+    }
+    var sparsity = Sparsity()
+    for (key, value) in mapping {
+      switch key.string ?? "?" {
+      case "method": sparsity.method = try choice("method", value)
+      case "of": sparsity.unit = try choice("of", value)
+      case "schedule": sparsity.schedule = try choice("schedule", value)
+      case "target": sparsity.target = Float(try share("target", value))
+      case "until": sparsity.until = try share("until", value)
+      case "every": sparsity.every = try whole("every", value)
+      case let other:
+        throw TrainingRecipeError(
+          "'\(other)' is no key of 'sparsity': use method, of, target, until, schedule, every.")
+      }
+    }
+    return sparsity
+  }
+
+  /// One of a few words.
+  private static func choice<Value: RawRepresentable & CaseIterable>(
+    _ key: String, _ node: Node
+  ) throws(TrainingRecipeError) -> Value where Value.RawValue == String {
+    let name = try text(key, node)
+    guard let value = Value(rawValue: name) else {
+      let all = Value.allCases.map(\.rawValue).joined(separator: ", ")
+      throw TrainingRecipeError("'\(name)' is no '\(key)': choose one of \(all).")
+    }
+    return value
+  }
+
+  /// A share, as a number or with a percent sign.
+  private static func share(_ key: String, _ node: Node) throws(TrainingRecipeError) -> Double {
+    guard let text = node.scalar?.string, text.hasSuffix("%") else { return try number(key, node) }
+    guard let percent = Double(text.dropLast()) else {
+      throw TrainingRecipeError("'\(key)' must be a share, such as 0.8 or 80%.")
+    }
+    return percent / 100
   }
 
   /// One teacher, a list of them, or members that teach each other; nil for none.

@@ -102,6 +102,8 @@ public struct TrainingRecipe: Sendable, Equatable {
   public var data = Data.text(path: "", heldOut: 0.1)
   /// What is learned from a teacher; nil for nothing.
   public var distillation: Distillation?
+  /// What of the layers goes meanwhile; nil for nothing.
+  public var sparsity: Sparsity?
   /// Tokens per window of a text.
   public var window = 256
   /// Windows, or texts with classes, of a step.
@@ -180,6 +182,18 @@ public struct TrainingRecipe: Sendable, Equatable {
         else {
           throw TrainingRecipeError("'by-layer' is for a text and one teacher without dropout: leave it out.")
         }
+      }
+    }
+    if let sparsity {
+      try require(sparsity.target > 0 && sparsity.target < 1, "target", "a share between 0 and 1")
+      try require(sparsity.until > 0 && sparsity.until <= 1, "until", "a share of the training above 0, at most 1")
+      try require(sparsity.every >= 1, "every", "at least 1 step")
+      try require(
+        sparsity.unit == .weights || sparsity.method == .l0, "of", "weights where the method is no l0")
+      try require(
+        keep == .last, "keep", "left out with 'sparsity': the best model would be one of which less is gone")
+      if distillation?.byLayer == true || distillation?.peers != nil {
+        throw TrainingRecipeError("'sparsity' is for a training of the whole model by itself: leave out 'by-layer' and 'members'.")
       }
     }
     if case .layers(_, let every) = start { try require(every >= 1, "every", "at least 1") }
@@ -268,6 +282,13 @@ public struct TrainingRecipe: Sendable, Equatable {
       json["soft"] = .number(distillation.soft)
       json["hidden"] = .number(distillation.hidden)
       json["by-layer"] = .bool(distillation.byLayer)
+    }
+    if let sparsity {
+      json["sparsity"] = [
+        "method": .string(sparsity.method.rawValue), "of": .string(sparsity.unit.rawValue),
+        "target": .number(sparsity.target), "until": .double(sparsity.until),
+        "schedule": .string(sparsity.schedule.rawValue), "every": .int(sparsity.every),
+      ]
     }
     switch end {
     case .steps(let steps): json["steps"] = .int(steps)

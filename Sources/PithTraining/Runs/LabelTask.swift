@@ -101,7 +101,7 @@ struct LabelTask: TrainingTask {
       }
       return teacher
     }
-    parameters = Parameters(encoder, on: pool)
+    parameters = Parameters(encoder, thinning: recipe.sparsity, on: pool)
   }
 
   var summary: String {
@@ -221,7 +221,8 @@ struct LabelTask: TrainingTask {
   }
 
   func model() -> TrainedModel {
-    let model = Model.encoder(parameters.applied(to: encoder))
+    let trained = Model.encoder(parameters.applied(to: encoder))
+    let model = recipe.sparsity == nil ? trained : trained.withoutUnused()
     return (model, configuration.describing(model), files)
   }
 }

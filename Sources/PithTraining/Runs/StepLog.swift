@@ -9,13 +9,14 @@ struct StepLog {
   /// Adds a line.
   ///
   /// - Throws: `CheckpointError` if it cannot be written.
-  func append(_ step: Training.Step, steps: Int, heldOut: HeldOutQuality?, seconds: Double)
-    throws(CheckpointError)
-  {
+  func append(
+    _ step: Training.Step, steps: Int, heldOut: HeldOutQuality?, gone: Double? = nil, seconds: Double
+  ) throws(CheckpointError) {
     var line: JSONValue = [
       "step": .int(steps), "loss": .double(step.loss), "gradient_norm": .double(step.gradientNorm),
       "learning_rate": .double(Double(step.rate)), "seconds": .double(seconds),
     ]
+    if let gone { line["gone"] = .double(gone) }
     if let heldOut {
       line["validation_loss"] = .double(heldOut.loss)
       if let accuracy = heldOut.accuracy { line["validation_accuracy"] = .double(accuracy) }

@@ -21,6 +21,8 @@ public struct TrainingRun {
     public let loss: Double
     /// How good the model is on what is held out, where it was just measured.
     public let heldOut: HeldOutQuality?
+    /// The share of what a sparsity takes away that is gone, or expected to be; nil where nothing goes.
+    public let gone: Double?
     /// Tokens learned from per second.
     public let tokensPerSecond: Double
   }
@@ -123,8 +125,14 @@ public struct TrainingRun {
     var training = Training(
       task.parameters, optimizer: Optimizer(recipe.optimizer), schedule: schedule,
       clipping: recipe.clipping, pool: pool)
+    training.sparsifier = try recipe.sparsity?.sparsifier(of: task.parameters, seed: recipe.seed)
     let (state, log) = (state(of: task), log)
     let earlier = try begin(resume: resume, force: force, state, &training, log)
+    // Another one, since weights that were kept may be gone.
+    if let multiplier = training.sparsifier?.multiplier {
+      training.sparsifier = try recipe.sparsity?.sparsifier(of: task.parameters, seed: recipe.seed)
+      training.sparsifier?.multiplier = multiplier
+    }
 
     let clock = ContinuousClock()
     let start = clock.now
@@ -153,8 +161,10 @@ public struct TrainingRun {
       try task.exchange(afterSteps: steps)
       tokens += parts.reduce(0) { $0 + task.batch(of: $1).count }
       recent = recent.suffix(49) + [done.loss]
+      if share() >= 1 { try finish(&training, task, log, seconds: elapsed()) }
       measured = steps % recipe.evaluateEvery == 0 || share() >= 1 ? task.measure() : nil
-      try log.append(done, steps: steps, heldOut: measured, seconds: elapsed())
+      try log.append(
+        done, steps: steps, heldOut: measured, gone: training.sparsifier?.gone, seconds: elapsed())
       if let measured { try best?.offer(task.parameters, measured, steps: steps, shownAs: output) }
       if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > .seconds(60)) {
         try state.keep(training, elapsed: elapsed(), shownAs: output)
@@ -163,7 +173,7 @@ public struct TrainingRun {
       try progress(
         Progress(
           step: steps, share: min(1, share()), loss: recent.reduce(0, +) / Double(recent.count),
-          heldOut: measured,
+          heldOut: measured, gone: training.sparsifier?.gone,
           tokensPerSecond: Double(tokens) / max(1e-9, (clock.now - start) / .seconds(1))))
     }
     if let best { try best.restore(task.parameters, on: pool) }
@@ -177,6 +187,20 @@ public struct TrainingRun {
     try write(task.model(), report, log, to: output)
     try? FileManager.default.removeItem(atPath: workspace)
     return report
+  }
+
+  /// Takes away for good what is to go; where the model could not do without, it is written beside the output as it is.
+  private func finish(
+    _ training: inout Training, _ task: some TrainingTask, _ log: StepLog, seconds: Double
+  ) throws {
+    do throws(TrainingError) { try training.sparsifier?.finish(on: pool) } catch {
+      guard case .staysDense(let reached, let wanted, _) = error else { throw error }
+      let (steps, kept) = (training.optimizer.steps, "\(output)-as-it-is")
+      let report = Report(
+        steps: steps, heldOut: task.measure(), keptSteps: steps, parameters: parameterCount, seconds: seconds)
+      try write(task.model(), report, log, to: kept)
+      throw TrainingError.staysDense(reached: reached, wanted: wanted, kept: kept)
+    }
   }
 
   /// What is said of a step that failed; the model before it, or the best one, is written beside the output.
@@ -247,7 +271,7 @@ public struct TrainingRun {
         try log.append(done, steps: steps, heldOut: nil, seconds: elapsed())
         try progress(
           Progress(
-            step: steps, share: (Double(index) + share) / Double(count), loss: done.loss, heldOut: nil,
+            step: steps, share: (Double(index) + share) / Double(count), loss: done.loss, heldOut: nil, gone: nil,
             tokensPerSecond: Double((steps - first) * recipe.batch * recipe.window)
               / max(1e-9, (clock.now - start) / .seconds(1))))
       }

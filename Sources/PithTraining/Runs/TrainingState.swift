@@ -22,8 +22,10 @@ struct TrainingState {
     }
     try MatrixFile.write(
       matrices,
-      remarks: ["key": key, "steps": .int(training.optimizer.steps), "elapsed": .double(elapsed)], to: path,
-      shownAs: target)
+      remarks: [
+        "key": key, "steps": .int(training.optimizer.steps), "elapsed": .double(elapsed),
+        "multiplier": .double(training.sparsifier?.multiplier ?? 0),
+      ], to: path, shownAs: target)
   }
 
   /// Puts a kept state into a training; the seconds it took until then, or nil if there is none.
@@ -55,6 +57,7 @@ struct TrainingState {
     }
     training.optimizer = Optimizer(
       training.optimizer.rule, steps: steps, memories: steps == 0 ? [] : memories)
+    training.sparsifier?.multiplier = remarks["multiplier"]?.double ?? 0
     return remarks["elapsed"]?.double ?? 0
   }
 

@@ -1,0 +1,70 @@
+import PithSparsity
+import PithTensors
+
+/// Magnitude pruning while training goes on: every so many steps the weights nearest to 0 of each matrix go, and stay away.
+///
+/// Schedules: the cubic one of Zhu and Gupta (arXiv 1710.01878, equation 1); as much each time; or all at once.
+struct GradualPruning: Sparsifier {
+  var multiplier = 0.0
+  private let settings: TrainingRecipe.Sparsity
+  private let parameters: Parameters
+  /// The places of the weights in the list.
+  private let places: [Int]
+  private var masks: [PruningMask]
+
+  init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters) {
+    self.settings = settings
+    self.parameters = parameters
+    places = parameters.thinned
+    // What is 0 is gone already: so a training goes on where it was.
+    masks = places.map { place in
+      let value = parameters.list[place].value
+      var mask = PruningMask(rows: value.rows, columns: value.columns)
+      mask.keeps = value.values.map { $0 != 0 }
+      return mask
+    }
+  }
+
+  var gone: Double {
+    let (gone, count) = masks.reduce((0, 0)) { ($0.0 + $1.keeps.count { !$0 }, $0.1 + $1.keeps.count) }
+    return Double(gone) / Double(max(1, count))
+  }
+
+  mutating func begin(step: Int, share: Double, on pool: ThreadPool) {
+    guard step % settings.every == 0 else { return }
+    prune(to: Double(settings.target) * settings.schedule.done(share / settings.until), on: pool)
+  }
+
+  mutating func charge(on pool: ThreadPool) {}
+
+  mutating func end(on pool: ThreadPool) {
+    for (place, mask) in zip(places, masks) { parameters.list[place].value.clear(where: mask, on: pool) }
+  }
+
+  mutating func finish(on pool: ThreadPool) { prune(to: Double(settings.target), on: pool) }
+
+  private mutating func prune(to share: Double, on pool: ThreadPool) {
+    for (index, place) in places.enumerated() {
+      let value = parameters.list[place].value
+      // Weights that are gone are 0 and come first.
+      masks[index] = PruningMask(
+        Matrix(rows: value.rows, columns: value.columns, values: value.values.map(abs)), .share(Float(share)),
+        scope: .matrix, on: pool)
+    }
+    end(on: pool)
+  }
+}
+
+extension Matrix {
+  /// Sets to 0 what a mask removes.
+  fileprivate mutating func clear(where mask: PruningMask, on pool: ThreadPool) {
+    values.withUnsafeMutableBufferPointer { values in
+      mask.keeps.withUnsafeBufferPointer { keeps in
+        nonisolated(unsafe) let (values, keeps) = (values, keeps)
+        pool.forEach(count: values.count, grain: 65_536) { range in
+          for place in range where !keeps[place] { values[place] = 0 }
+        }
+      }
+    }
+  }
+}

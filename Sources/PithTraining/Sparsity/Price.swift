@@ -1,0 +1,38 @@
+import PithTensors
+
+/// The price of what is there, which finds itself: the multiplier of an augmented Lagrangian that stops where as much is gone as should be (Wang et al.,
+/// arXiv 1910.04732, equation 7). How much should be rises in a straight line, so that the model has time to learn.
+struct Price {
+  /// The share that is to go.
+  let target: Double
+  /// The share of the training in which it goes.
+  let until: Double
+  var multiplier = 0.0
+
+  private static let (stiffness, pace) = (10.0, 0.1)
+  /// How far from the target an end may be that is cut to it.
+  private static let tolerance = 0.05
+
+  init(target: Double, until: Double) { (self.target, self.until) = (target, until) }
+
+  /// The price, in nats for all that could go, of a step that began with so much gone.
+  ///
+  /// - Parameter share: how much of the training is done.
+  mutating func next(gone: Double, at share: Double) -> Float {
+    let gap = target * min(1, share / until) - gone
+    multiplier = max(0, multiplier + Self.pace * gap)
+    return Float(max(0, multiplier + Self.stiffness * gap))
+  }
+
+  /// The score up to which all is to go in the end, where those of the least scores go first; −∞ if enough is gone.
+  ///
+  /// - Throws: `TrainingError.staysDense` if too little is gone for the rest to do without.
+  func limit(of scores: [Float], gone: Int) throws(TrainingError) -> Float {
+    let wanted = Int((target * Double(scores.count)).rounded())
+    guard wanted > gone else { return -.infinity }
+    guard Double(wanted - gone) <= max(1, Self.tolerance * Double(scores.count)) else {
+      throw .staysDense(reached: Double(gone) / Double(scores.count), wanted: target, kept: nil)
+    }
+    return scores.sorted()[wanted - 1]
+  }
+}
