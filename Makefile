@@ -2,7 +2,7 @@
 PITH := .build/release/pith
 TEXT := Tests/Fixtures/texts/wikitext2.txt
 
-.PHONY: help demo train-demo test bench format lint build study-quantization study-sparsity study-distillation compare-quantization compare-pruning \
+.PHONY: help demo train-demo test bench format lint build study-quantization study-sparsity study-distillation study-small compare-quantization compare-pruning \
 	compare-training
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make study-quantization DATA=folder   every method on one model: docs/quantization.md (hours; goes on where it was)"
 	@echo "make study-sparsity DATA=folder       the same for pruning: docs/sparsity.md (hours; the same)"
 	@echo "make study-distillation DATA=folder ENCODER=folder of all-MiniLM-L6-v2: students of every shape: docs/distillation.md (two hours)"
+	@echo "make study-small DATA=folder ENCODER=folder   models that learn to be small: docs/learning-to-be-small.md (hours; goes on where it was)"
 	@echo "make compare-quantization DATA=folder the same through other quantizers, beside ours: docs/comparison.md (hours; the same)"
 	@echo "make compare-pruning DATA=folder      llm-compressor's pruning beside ours: docs/comparison.md (half an hour)"
 	@echo "make compare-training DATA=folder ENCODER=folder of all-MiniLM-L6-v2: PyTorch's training beside ours (half an hour)"
@@ -43,6 +44,9 @@ study-sparsity: build
 
 study-distillation: build
 	@python3 Tools/study_distillation.py --pith $(PITH) --data "$(DATA)" --encoder "$(ENCODER)"
+
+study-small: build
+	@python3 Tools/study_small.py --pith $(PITH) --data "$(DATA)" --encoder "$(ENCODER)"
 
 compare-quantization: build
 	@python3 Tools/peers/compare_quantization.py --pith $(PITH) --data "$(DATA)"

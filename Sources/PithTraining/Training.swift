@@ -23,8 +23,8 @@ public struct Training {
   public let clipping: Float
   /// The threads that compute.
   public let pool: ThreadPool
-  /// What takes a part of the parameters away meanwhile.
-  var sparsifier: (any Sparsifier)?
+  /// What compresses the parameters meanwhile.
+  var compression: (any GradualCompression)?
 
   /// A training that begins.
   public init(
@@ -62,7 +62,7 @@ public struct Training {
   ) throws(TrainingError) -> Step {
     let pool = pool
     let done = share ?? Float(optimizer.steps) / Float(schedule.steps)
-    sparsifier?.begin(step: optimizer.steps, share: Double(done), on: pool)
+    try compression?.begin(step: optimizer.steps, share: Double(done), on: pool)
     var total = 0.0
     for part in parts {
       var run = run(part)
@@ -70,7 +70,7 @@ public struct Training {
       run.runBack()
     }
     parameters.carryBack(on: pool)
-    sparsifier?.charge(on: pool)
+    compression?.charge(on: pool)
     let norm = parameters.gradientNorm(on: pool)
     guard total.isFinite, norm.isFinite else {
       // Of a loss that is no number, no gradient is one.
@@ -83,7 +83,7 @@ public struct Training {
       share.map { schedule.rate(at: optimizer.steps, share: $0) } ?? schedule.rate(at: optimizer.steps)
     let factor = norm > Double(clipping) ? Float(Double(clipping) / norm) : 1
     optimizer.step(parameters, rate: rate, factor: factor, on: pool)
-    sparsifier?.end(on: pool)
+    compression?.end(on: pool)
     return Step(loss: total, gradientNorm: norm, rate: rate)
   }
 }
@@ -92,6 +92,8 @@ public struct Training {
 public enum TrainingError: Error, Equatable, CustomStringConvertible {
   /// The loss, or the gradient of a parameter, is infinite or no number: where first, and the folder of the model before.
   case notFinite(step: Int, place: String?, kept: String?)
+  /// Values of a parameter that cannot be compressed: which, and what is wrong.
+  case cannotCompress(String, fault: String)
   /// Less is gone than should be, in shares of what could go, and the rest could not be taken away unlearned; the folder of what there is.
   case staysDense(reached: Double, wanted: Double, kept: String?)
 
@@ -103,6 +105,7 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
       let kept = kept.map { "; the model before that step is \($0)" } ?? ""
       return
         "the loss is no longer a number at step \(step)\(place): begin anew with a smaller learning rate or a longer warm-up\(kept)."
+    case .cannotCompress(let name, let fault): return "\(name) cannot be compressed: \(fault)"
     case .staysDense(let reached, let wanted, let kept):
       let kept = kept.map { "; as it is, the model is \($0)" } ?? ""
       return

@@ -37,7 +37,9 @@ extension EncoderConfiguration {
       let list = member.value.array.map { $0.compactMap(\.int) } ?? []
       guard let layer = Int(member.key), (0..<layers).contains(layer), list.count == member.value.count,
         Set(list).count == list.count, list.count < heads, list.allSatisfy((0..<heads).contains)
-      else { throw fields.bad("'pruned_heads' must name some of the \(heads) heads of layers 0 to \(layers - 1)") }
+      else {
+        throw fields.bad("'pruned_heads' must name some of the \(heads) heads of layers 0 to \(layers - 1)")
+      }
       pruned[layer] = list.sorted()
     }
     return pruned

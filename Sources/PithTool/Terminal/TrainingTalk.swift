@@ -24,7 +24,7 @@ struct TrainingTalk {
     let left = spent * (1 - progress.share) / max(1e-9, progress.share - before)
     var line = title.map { "\($0): " } ?? ""
     line += "step \(progress.step): loss \(Format.number(progress.loss, 3))"
-    if let gone = progress.gone { line += ", \(Format.percent(gone)) gone" }
+    if let compressed = progress.compressed { line += ", \(Format.percent(compressed)) compressed" }
     if let heldOut = progress.heldOut {
       line += ", validation loss \(Format.number(heldOut.loss, 4))"
       if let accuracy = heldOut.accuracy { line += ", accuracy \(Format.percent(accuracy))" }

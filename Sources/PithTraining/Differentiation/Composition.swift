@@ -69,7 +69,8 @@ indirect enum Composition {
   /// The weight.
   ///
   /// - Parameter noise: what gates are drawn from; nil for those of a model in use.
-  func weight(_ factors: [Matrix], rows: Int, columns: Int, noise: UInt64? = nil, on pool: ThreadPool?) -> Matrix
+  func weight(_ factors: [Matrix], rows: Int, columns: Int, noise: UInt64? = nil, on pool: ThreadPool?)
+    -> Matrix
   {
     switch self {
     case .product: return factors[0].times(factors[1], on: pool)
@@ -130,6 +131,9 @@ indirect enum Composition {
     case .behind(let transform, let inner): .transformed(Transformed(transform, inner.stored(factors)))
     }
   }
+
+  /// Whether gates are drawn for each step.
+  var isGated: Bool { if case .gated = self { true } else { false } }
 
   /// Whether weight decay pulls a factor towards 0: not where it says how others are scaled, or what codes stand for.
   func decays(_ factor: Int) -> Bool {

@@ -65,13 +65,15 @@ public final class Parameters {
   /// All of them.
   public internal(set) var list: [Parameter]
 
-  /// The places in the list of what says which weights go: themselves, their gates, or their variances.
-  let thinned: [Int]
+  /// The places in the list of what says how weights are compressed: themselves, their gates, or their variances.
+  let compressed: [Int]
   /// What gates and noise are drawn from; nil where nothing is drawn.
   private(set) var noise: UInt64?
 
   private let places: [ParameterName: Int]
-  private let thinning: TrainingRecipe.Sparsity?
+  private let compression: TrainingRecipe.Compression?
+  /// Weights that no longer change, by their places in the list, as they are stored.
+  private var frozen: [Int: StoredMatrix] = [:]
   private var composed: [ParameterName: Composed] = [:]
   /// σ² of each weight that has variances.
   private var variances: [ParameterName: Matrix] = [:]
@@ -84,7 +86,7 @@ public final class Parameters {
     var gradient: Matrix
 
     /// Whether it is another weight for each step.
-    var isDrawn: Bool { if case .gated = composition { true } else { false } }
+    var isDrawn: Bool { composition.isGated }
   }
 
   /// The parameters of a model's maps and norms.
@@ -93,14 +95,14 @@ public final class Parameters {
   ///   - trains: which of them are to change; the others stay with the model.
   ///   - originals: what weights that are integers were before, where that is known: those that lie near the border of two integers go
   ///     over to the other one first.
-  ///   - thinning: what is to go of the weights while they learn; those that are not plain stay whole.
+  ///   - compression: what is compressed of the weights while they learn; those that are not plain stay as they are.
   public init(
     _ model: some Transformer, where trains: (ParameterName) -> Bool = { _ in true },
-    near originals: (Place) -> StoredMatrix? = { _ in nil }, thinning: TrainingRecipe.Sparsity? = nil,
+    near originals: (Place) -> StoredMatrix? = { _ in nil }, compression: TrainingRecipe.Compression? = nil,
     on pool: ThreadPool? = nil
   ) {
     var list: [Parameter] = []
-    var thinned: [Int] = []
+    var compressed: [Int] = []
     func add(_ name: ParameterName, _ value: @autoclosure () -> Matrix, decays: Bool = false) {
       guard trains(name) else { return }
       list.append(Parameter(name, value(), decays: decays))
@@ -108,18 +110,22 @@ public final class Parameters {
     var composed: [ParameterName: Composed] = [:]
     for map in model.maps {
       let name = ParameterName.weight(map.place)
-      let goes = trains(name) ? thinning?.learned(of: map, headDimension: model.headDimension) : nil
-      var made = trains(name) ? Composition.of(map.weight, near: originals(map.place)?.decoded(on: pool), on: pool) : nil
-      if case .gates(let grid) = goes { made = (.gated(grid), grid.factors(of: map.weight.decoded(on: pool))) }
+      let goes = trains(name) ? compression?.learned(of: map, headDimension: model.headDimension) : nil
+      var made =
+        trains(name)
+        ? Composition.of(map.weight, near: originals(map.place)?.decoded(on: pool), on: pool) : nil
+      if made == nil, case .gates(let grid) = goes {
+        made = (.gated(grid), grid.factors(of: map.weight.decoded(on: pool)))
+      }
       if let (composition, factors) = made {
         let first = list.count
         for (index, factor) in factors.enumerated() {
-          let isGate = goes != nil && index == 1
-          if isGate { thinned.append(list.count) }
+          let isGate = composition.isGated && index == 1
+          if isGate { compressed.append(list.count) }
           list.append(
             Parameter(
               .factor(map.place, index), factor, decays: composition.decays(index),
-              rate: isGate ? TrainingRecipe.Sparsity.rate : nil))
+              rate: isGate ? TrainingRecipe.Compression.rate : nil))
         }
         let (rows, columns) = (map.weight.rows, map.weight.columns)
         composed[name] = Composed(
@@ -127,16 +133,16 @@ public final class Parameters {
           value: composition.weight(factors, rows: rows, columns: columns, on: pool),
           gradient: Matrix(rows: rows, columns: columns))
       } else {
-        if case .weights = goes { thinned.append(list.count) }
+        if case .weights = goes { compressed.append(list.count) }
         add(name, map.weight.decoded(on: pool), decays: true)
         if case .variances = goes {
-          thinned.append(list.count)
+          compressed.append(list.count)
           let start = [Float](
             repeating: VariationalDropout.start, count: map.weight.rows * map.weight.columns)
           list.append(
             Parameter(
               .variance(map.place), Matrix(rows: map.weight.rows, columns: map.weight.columns, values: start),
-              decays: false, rate: TrainingRecipe.Sparsity.rate))
+              decays: false, rate: TrainingRecipe.Compression.rate))
         }
       }
       if let bias = map.bias { add(.bias(map.place), Matrix(rows: 1, columns: bias.count, values: bias)) }
@@ -148,8 +154,8 @@ public final class Parameters {
       }
     }
     self.list = list
-    self.thinned = thinned
-    self.thinning = thinning
+    self.compressed = compressed
+    self.compression = compression
     self.composed = composed
     places = Dictionary(uniqueKeysWithValues: list.enumerated().map { ($1.name, $0) })
   }
@@ -175,9 +181,22 @@ public final class Parameters {
     }
   }
 
-  /// Changes the gradient of a parameter, if it is one.
+  /// Whether a parameter no longer changes.
+  func isFrozen(_ place: Int) -> Bool { frozen[place] != nil }
+
+  /// Lets a weight be what is stored of it from now on.
+  func freeze(_ place: Int, as stored: StoredMatrix) {
+    frozen[place] = stored
+    list[place].value = stored.decoded()
+  }
+
+  /// How a parameter is stored.
+  func stored(_ place: Int) -> StoredMatrix { frozen[place] ?? .dense(Dense(list[place].value)) }
+
+  /// Changes the gradient of a parameter, if it is one that changes.
   func accumulate(_ name: ParameterName, _ body: (inout Matrix) -> Void) {
     if let index = places[name] {
+      if isFrozen(index) { return }
       body(&list[index].gradient)
     } else if composed[name] != nil {
       body(&composed[name]!.gradient)
@@ -244,17 +263,22 @@ public final class Parameters {
     let name = ParameterName.weight(map.place)
     let made = composed[name].map { $0.composition.stored(list[$0.factors].map(\.value)) }
     return Linear(
-      made ?? value(name).map { plain($0, at: map.place) } ?? map.weight,
+      made ?? places[name].flatMap { frozen[$0] } ?? value(name).map { plain($0, at: map.place) }
+        ?? map.weight,
       bias: value(.bias(map.place))?.values ?? map.bias, at: map.place)
   }
 
   /// A weight without what is gone of it.
   private func plain(_ value: Matrix, at place: Place) -> StoredMatrix {
-    guard thinning != nil, place.layer != nil else { return .dense(Dense(value)) }
+    guard case .sparsity(let sparsity) = compression, sparsity.method != .l0, place.layer != nil else {
+      return .dense(Dense(value))
+    }
     guard let variance = self.value(.variance(place)) else { return .smallest(of: value) }
     var value = value
     for index in value.values.indices
-    where VariationalDropout.logAlpha(value.values[index], variance.values[index]) > VariationalDropout.threshold {
+    where VariationalDropout.logAlpha(value.values[index], variance.values[index])
+      > VariationalDropout.threshold
+    {
       value.values[index] = 0
     }
     return .smallest(of: value)

@@ -45,7 +45,7 @@ public struct Optimizer: Sendable {
       }
     }
     steps += 1
-    for index in parameters.list.indices {
+    for index in parameters.list.indices where !parameters.isFrozen(index) {
       let decays = parameters.list[index].decays
       let rate = parameters.list[index].rate ?? rate
       switch rule {

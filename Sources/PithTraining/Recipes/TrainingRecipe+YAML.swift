@@ -17,6 +17,9 @@ extension TrainingRecipe {
     if mapping["steps"] != nil, mapping["time"] != nil {
       throw TrainingRecipeError("'steps' and 'time' both say when it ends: give one of them.")
     }
+    if mapping["sparsity"] != nil, mapping["quantization"] != nil {
+      throw TrainingRecipeError("'sparsity' and 'quantization' both compress: give one of them.")
+    }
     var decayOfWeights: Float?
     for (key, value) in mapping {
       switch key.string ?? "?" {
@@ -41,12 +44,7 @@ extension TrainingRecipe {
       case "weight-decay": decayOfWeights = Float(try Self.number("weight-decay", value))
       case "learning-rate": learningRate = Float(try Self.number("learning-rate", value))
       case "warm-up": warmUp = try Self.whole("warm-up", value)
-      case "decay":
-        let name = try Self.text("decay", value)
-        guard let known = Schedule.Decay(rawValue: name) else {
-          throw TrainingRecipeError("'\(name)' is no decay: choose cosine, linear or constant.")
-        }
-        decay = known
+      case "decay": decay = try Self.choice("decay", value)
       case "clipping": clipping = Float(try Self.number("clipping", value))
       case "dropout": dropout = Float(try Self.number("dropout", value))
       case "label-smoothing": labelSmoothing = Float(try Self.number("label-smoothing", value))
@@ -54,13 +52,9 @@ extension TrainingRecipe {
         guard let known = value.bool else { throw TrainingRecipeError("'recompute' must be true or false.") }
         recompute = known
       case "evaluate-every": evaluateEvery = try Self.whole("evaluate-every", value)
-      case "sparsity": sparsity = try Self.sparsity(value)
-      case "keep":
-        let name = try Self.text("keep", value)
-        guard let known = Keep(rawValue: name) else {
-          throw TrainingRecipeError("'\(name)' cannot be kept: choose last or best.")
-        }
-        keep = known
+      case "sparsity": compression = .sparsity(try Self.sparsity(value))
+      case "quantization": compression = .quantization(try Self.quantization(value))
+      case "keep": keep = try Self.choice("keep", value)
       case "seed":
         let number = try Self.whole("seed", value)
         guard number >= 0 else { throw TrainingRecipeError("'seed' must be 0 or more.") }
@@ -145,6 +139,27 @@ extension TrainingRecipe {
     return sparsity
   }
 
+  /// What becomes integers while the rest learns.
+  private static func quantization(_ node: Node) throws(TrainingRecipeError) -> Quantization {
+    guard let mapping = node.mapping else {
+      throw TrainingRecipeError("'quantization' must be a mapping, such as {bits: 3, group-size: 64}.")
+    }
+    var quantization = Quantization()
+    for (key, value) in mapping {
+      switch key.string ?? "?" {
+      case "bits": quantization.bits = try whole("bits", value)
+      case "group-size": quantization.groupSize = try whole("group-size", value)
+      case "until": quantization.until = try share("until", value)
+      case "schedule": quantization.schedule = try choice("schedule", value)
+      case "every": quantization.every = try whole("every", value)
+      case let other:
+        throw TrainingRecipeError(
+          "'\(other)' is no key of 'quantization': use bits, group-size, until, schedule, every.")
+      }
+    }
+    return quantization
+  }
+
   /// One of a few words.
   private static func choice<Value: RawRepresentable & CaseIterable>(
     _ key: String, _ node: Node
@@ -208,7 +223,7 @@ extension TrainingRecipe {
     "teacher-samples", "window", "batch",
     "parts", "steps", "time", "optimizer", "weight-decay",
     "learning-rate", "warm-up", "decay", "clipping", "dropout", "label-smoothing", "recompute",
-    "evaluate-every", "keep", "seed",
+    "evaluate-every", "keep", "sparsity", "quantization", "seed",
   ]
 
   private static func start(_ node: Node) throws(TrainingRecipeError) -> Start {

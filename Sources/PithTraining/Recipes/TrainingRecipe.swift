@@ -102,8 +102,8 @@ public struct TrainingRecipe: Sendable, Equatable {
   public var data = Data.text(path: "", heldOut: 0.1)
   /// What is learned from a teacher; nil for nothing.
   public var distillation: Distillation?
-  /// What of the layers goes meanwhile; nil for nothing.
-  public var sparsity: Sparsity?
+  /// What is compressed meanwhile; nil for nothing.
+  public var compression: Compression?
   /// Tokens per window of a text.
   public var window = 256
   /// Windows, or texts with classes, of a step.
@@ -184,16 +184,30 @@ public struct TrainingRecipe: Sendable, Equatable {
         }
       }
     }
-    if let sparsity {
+    if case .quantization(let quantization) = compression {
+      try require((2...8).contains(quantization.bits), "bits", "from 2 to 8")
+      try require(quantization.groupSize >= 1, "group-size", "at least 1 column")
+      try require(
+        (0...1).contains(quantization.until) && quantization.until > 0, "until",
+        "a share of the training above 0, at most 1")
+      try require(quantization.every >= 1, "every", "at least 1 step")
+    }
+    if case .sparsity(let sparsity) = compression {
       try require(sparsity.target > 0 && sparsity.target < 1, "target", "a share between 0 and 1")
-      try require(sparsity.until > 0 && sparsity.until <= 1, "until", "a share of the training above 0, at most 1")
+      try require(
+        sparsity.until > 0 && sparsity.until <= 1, "until", "a share of the training above 0, at most 1")
       try require(sparsity.every >= 1, "every", "at least 1 step")
       try require(
         sparsity.unit == .weights || sparsity.method == .l0, "of", "weights where the method is no l0")
+    }
+    if compression != nil {
       try require(
-        keep == .last, "keep", "left out with 'sparsity': the best model would be one of which less is gone")
+        keep == .last, "keep",
+        "left out where the model is compressed: the best one would be the one that is least so")
       if distillation?.byLayer == true || distillation?.peers != nil {
-        throw TrainingRecipeError("'sparsity' is for a training of the whole model by itself: leave out 'by-layer' and 'members'.")
+        throw TrainingRecipeError(
+          "'sparsity' and 'quantization' are for a training of the whole model by itself: leave out 'by-layer' and 'members'."
+        )
       }
     }
     if case .layers(_, let every) = start { try require(every >= 1, "every", "at least 1") }
@@ -283,12 +297,20 @@ public struct TrainingRecipe: Sendable, Equatable {
       json["hidden"] = .number(distillation.hidden)
       json["by-layer"] = .bool(distillation.byLayer)
     }
-    if let sparsity {
+    switch compression {
+    case .sparsity(let sparsity):
       json["sparsity"] = [
         "method": .string(sparsity.method.rawValue), "of": .string(sparsity.unit.rawValue),
         "target": .number(sparsity.target), "until": .double(sparsity.until),
         "schedule": .string(sparsity.schedule.rawValue), "every": .int(sparsity.every),
       ]
+    case .quantization(let quantization):
+      json["quantization"] = [
+        "bits": .int(quantization.bits), "group-size": .int(quantization.groupSize),
+        "until": .double(quantization.until), "schedule": .string(quantization.schedule.rawValue),
+        "every": .int(quantization.every),
+      ]
+    case nil: break
     }
     switch end {
     case .steps(let steps): json["steps"] = .int(steps)

@@ -101,7 +101,7 @@ struct LabelTask: TrainingTask {
       }
       return teacher
     }
-    parameters = Parameters(encoder, thinning: recipe.sparsity, on: pool)
+    parameters = Parameters(encoder, compression: recipe.compression, on: pool)
   }
 
   var summary: String {
@@ -222,7 +222,7 @@ struct LabelTask: TrainingTask {
 
   func model() -> TrainedModel {
     let trained = Model.encoder(parameters.applied(to: encoder))
-    let model = recipe.sparsity == nil ? trained : trained.withoutUnused()
+    let model = recipe.compression == nil ? trained : trained.withoutUnused()
     return (model, configuration.describing(model), files)
   }
 }

@@ -10,13 +10,13 @@ struct StepLog {
   ///
   /// - Throws: `CheckpointError` if it cannot be written.
   func append(
-    _ step: Training.Step, steps: Int, heldOut: HeldOutQuality?, gone: Double? = nil, seconds: Double
+    _ step: Training.Step, steps: Int, heldOut: HeldOutQuality?, compressed: Double? = nil, seconds: Double
   ) throws(CheckpointError) {
     var line: JSONValue = [
       "step": .int(steps), "loss": .double(step.loss), "gradient_norm": .double(step.gradientNorm),
       "learning_rate": .double(Double(step.rate)), "seconds": .double(seconds),
     ]
-    if let gone { line["gone"] = .double(gone) }
+    if let compressed { line["compressed"] = .double(compressed) }
     if let heldOut {
       line["validation_loss"] = .double(heldOut.loss)
       if let accuracy = heldOut.accuracy { line["validation_accuracy"] = .double(accuracy) }

@@ -107,7 +107,7 @@ struct TextTask: TrainingTask {
       let original = teachers?.models.count == 1 ? teachers?.models[0] : nil
       return Parameters(
         decoder, where: trains, near: original?.weights(before: decoder) ?? { _ in nil },
-        thinning: recipe.sparsity, on: pool)
+        compression: recipe.compression, on: pool)
     }
     guard let teacher = teachers?.models[0], teacher.layers.count == decoder.layers.count,
       teacher.configuration.width == decoder.configuration.width
@@ -204,8 +204,8 @@ struct TextTask: TrainingTask {
   /// A decoder with the configuration and the files of the student.
   func model(_ trained: Decoder) -> TrainedModel {
     let whole = Model.decoder(trained)
-    let model = recipe.sparsity == nil ? whole : whole.withoutUnused()
-    if case .new = recipe.start, recipe.sparsity == nil { return (model, configuration, files) }
+    let model = recipe.compression == nil ? whole : whole.withoutUnused()
+    if case .new = recipe.start, recipe.compression == nil { return (model, configuration, files) }
     return (model, configuration.describing(model), files)
   }
 }

@@ -21,8 +21,8 @@ public struct TrainingRun {
     public let loss: Double
     /// How good the model is on what is held out, where it was just measured.
     public let heldOut: HeldOutQuality?
-    /// The share of what a sparsity takes away that is gone, or expected to be; nil where nothing goes.
-    public let gone: Double?
+    /// The share of what can be compressed meanwhile that is, or is expected to be; nil where nothing is compressed.
+    public let compressed: Double?
     /// Tokens learned from per second.
     public let tokensPerSecond: Double
   }
@@ -125,14 +125,9 @@ public struct TrainingRun {
     var training = Training(
       task.parameters, optimizer: Optimizer(recipe.optimizer), schedule: schedule,
       clipping: recipe.clipping, pool: pool)
-    training.sparsifier = try recipe.sparsity?.sparsifier(of: task.parameters, seed: recipe.seed)
+    training.compression = try recipe.compression(of: task.parameters)
     let (state, log) = (state(of: task), log)
     let earlier = try begin(resume: resume, force: force, state, &training, log)
-    // Another one, since weights that were kept may be gone.
-    if let multiplier = training.sparsifier?.multiplier {
-      training.sparsifier = try recipe.sparsity?.sparsifier(of: task.parameters, seed: recipe.seed)
-      training.sparsifier?.multiplier = multiplier
-    }
 
     let clock = ContinuousClock()
     let start = clock.now
@@ -164,7 +159,7 @@ public struct TrainingRun {
       if share() >= 1 { try finish(&training, task, log, seconds: elapsed()) }
       measured = steps % recipe.evaluateEvery == 0 || share() >= 1 ? task.measure() : nil
       try log.append(
-        done, steps: steps, heldOut: measured, gone: training.sparsifier?.gone, seconds: elapsed())
+        done, steps: steps, heldOut: measured, compressed: training.compression?.share, seconds: elapsed())
       if let measured { try best?.offer(task.parameters, measured, steps: steps, shownAs: output) }
       if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > .seconds(60)) {
         try state.keep(training, elapsed: elapsed(), shownAs: output)
@@ -173,9 +168,11 @@ public struct TrainingRun {
       try progress(
         Progress(
           step: steps, share: min(1, share()), loss: recent.reduce(0, +) / Double(recent.count),
-          heldOut: measured, gone: training.sparsifier?.gone,
+          heldOut: measured, compressed: training.compression?.share,
           tokensPerSecond: Double(tokens) / max(1e-9, (clock.now - start) / .seconds(1))))
     }
+    // Of a training that was killed behind its last step.
+    if measured == nil { try finish(&training, task, log, seconds: elapsed()) }
     if let best { try best.restore(task.parameters, on: pool) }
     let done = training.optimizer.steps
     let report = Report(
@@ -189,11 +186,11 @@ public struct TrainingRun {
     return report
   }
 
-  /// Takes away for good what is to go; where the model could not do without, it is written beside the output as it is.
+  /// Compresses for good what is to be; a model that could not do with so little is written beside the output as it is.
   private func finish(
     _ training: inout Training, _ task: some TrainingTask, _ log: StepLog, seconds: Double
   ) throws {
-    do throws(TrainingError) { try training.sparsifier?.finish(on: pool) } catch {
+    do throws(TrainingError) { try training.compression?.finish(on: pool) } catch {
       guard case .staysDense(let reached, let wanted, _) = error else { throw error }
       let (steps, kept) = (training.optimizer.steps, "\(output)-as-it-is")
       let report = Report(
@@ -271,7 +268,8 @@ public struct TrainingRun {
         try log.append(done, steps: steps, heldOut: nil, seconds: elapsed())
         try progress(
           Progress(
-            step: steps, share: (Double(index) + share) / Double(count), loss: done.loss, heldOut: nil, gone: nil,
+            step: steps, share: (Double(index) + share) / Double(count), loss: done.loss, heldOut: nil,
+            compressed: nil,
             tokensPerSecond: Double((steps - first) * recipe.batch * recipe.window)
               / max(1e-9, (clock.now - start) / .seconds(1))))
       }

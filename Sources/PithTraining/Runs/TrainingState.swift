@@ -24,7 +24,7 @@ struct TrainingState {
       matrices,
       remarks: [
         "key": key, "steps": .int(training.optimizer.steps), "elapsed": .double(elapsed),
-        "multiplier": .double(training.sparsifier?.multiplier ?? 0),
+        "multiplier": .double(training.compression?.multiplier ?? 0),
       ], to: path, shownAs: target)
   }
 
@@ -57,7 +57,7 @@ struct TrainingState {
     }
     training.optimizer = Optimizer(
       training.optimizer.rule, steps: steps, memories: steps == 0 ? [] : memories)
-    training.sparsifier?.multiplier = remarks["multiplier"]?.double ?? 0
+    training.compression?.multiplier = remarks["multiplier"]?.double ?? 0
     return remarks["elapsed"]?.double ?? 0
   }
 

@@ -9,7 +9,7 @@ import Testing
 
 @testable import PithTraining
 
-struct SparsityTests {
+struct GradualCompressionTests {
   let pool = ThreadPool(threads: 2)
 
   // MARK: - What is drawn, and its gradients
@@ -31,13 +31,15 @@ struct SparsityTests {
   @Test func slopesOfGatesAreTheirDerivatives() {
     let h: Float = 1e-2
     for logAlpha: Float in [-3, -0.7, 0.4, 2.5] {
-      let open = (HardConcrete.open(logAlpha + h).probability - HardConcrete.open(logAlpha - h).probability) / (2 * h)
+      let open =
+        (HardConcrete.open(logAlpha + h).probability - HardConcrete.open(logAlpha - h).probability) / (2 * h)
       #expect(abs(open - HardConcrete.open(logAlpha).slope) < 1e-4)
       for noise: Float in [-1, 0.3, 2] {
         let sample = HardConcrete.sample(logAlpha, noise: noise)
         guard sample.slope > 0 else { continue }
         let moved =
-          HardConcrete.sample(logAlpha + h, noise: noise).gate - HardConcrete.sample(logAlpha - h, noise: noise).gate
+          HardConcrete.sample(logAlpha + h, noise: noise).gate
+          - HardConcrete.sample(logAlpha - h, noise: noise).gate
         #expect(abs(moved / (2 * h) - sample.slope) < 1e-3, "at \(logAlpha) and \(noise)")
       }
     }
@@ -87,7 +89,8 @@ struct SparsityTests {
         $0 + Double(x[0, $1] * x[0, $1]) * Double(variance[output, $1])
       }
       // The variance of a square of normal values is 2σ⁴.
-      #expect(abs(squares[output] / Double(count) - expected) < 4 * expected * (2 / Double(count)).squareRoot())
+      #expect(
+        abs(squares[output] / Double(count) - expected) < 4 * expected * (2 / Double(count)).squareRoot())
     }
   }
 
@@ -132,7 +135,9 @@ struct SparsityTests {
 
   // MARK: - Trainings
 
-  private func recipe(_ folder: TrainingRunTests.Folder, _ sparsity: String, steps: Int = 60) throws -> TrainingRecipe {
+  private func recipe(_ folder: TrainingRunTests.Folder, _ sparsity: String, steps: Int = 60) throws
+    -> TrainingRecipe
+  {
     try TrainingRecipe(
       yaml: """
         model: {new: {layers: 2, width: 32, heads: 4, feed-forward: 48, context: 32}}
@@ -158,8 +163,9 @@ struct SparsityTests {
     let output = folder.path + "/sparse"
     var shares: [Double] = []
     let report = try TrainingRun(
-      recipe(folder, "{method: magnitude, target: 80%, schedule: \(schedule), every: 5}"), output: output, pool: pool
-    ).train { shares.append($0.gone ?? -1) }
+      recipe(folder, "{method: magnitude, target: 80%, schedule: \(schedule), every: 5}"), output: output,
+      pool: pool
+    ).train { shares.append($0.compressed ?? -1) }
     #expect(zip(shares, shares.dropFirst()).allSatisfy { $0 <= $1 })
     #expect(schedule == "once" ? shares[0] > 0.79 : shares[0] == 0)
     #expect(shares[45] > 0.79 && abs(shares[59] - 0.8) < 0.001)
@@ -172,14 +178,44 @@ struct SparsityTests {
       let count = map.weight.rows * map.weight.columns
       #expect(masked.count <= count - Int((0.8 * Double(count)).rounded()))
     }
-    // What is measured in training is what is written.
-    guard case .decoder(let decoder) = try Checkpoint(path: output).model() else { return }
+    try expect(report.heldOut.loss, of: output, folder)
+  }
+
+  @Test func layersBecomeIntegersOneAfterTheOther() throws {
+    let folder = try TrainingRunTests.Folder()
+    let output = folder.path + "/integers"
+    var recipe = try recipe(folder, "{target: 0.5}")
+    var quantization = TrainingRecipe.Quantization()
+    (quantization.bits, quantization.groupSize, quantization.until) = (3, 16, 0.5)
+    recipe.compression = .quantization(quantization)
+    var shares: [Double] = []
+    let report = try TrainingRun(recipe, output: output, pool: pool).train {
+      shares.append($0.compressed ?? -1)
+    }
+    #expect(shares[14] == 0 && shares[15] == 0.5 && shares[30] == 1)
+    #expect(report.heldOut.loss < 2.2)
+    for map in try layers(output) {
+      guard case .affine(let affine) = map.weight else {
+        Issue.record("\(map.place) is not of integers")
+        continue
+      }
+      #expect(affine.bits == 3 && affine.groupSize == 16)
+    }
+    try expect(report.heldOut.loss, of: output, folder)
+  }
+
+  /// What is measured in training is what is written.
+  private func expect(_ measured: Double, of path: String, _ folder: TrainingRunTests.Folder) throws {
+    guard case .decoder(let decoder) = try Checkpoint(path: path).model() else {
+      Issue.record("no decoder")
+      return
+    }
     let tokens = try String(contentsOfFile: folder.path + "/text.txt", encoding: .utf8).utf8.map { Int32($0) }
-    let windows = try #require(TokenWindows(tokens, heldOut: 0.1, window: 16))
-    let parts = windows.heldOutParts(windows: 256)
-    let loss = parts.reduce(0) { $0 + decoder.loss($1, pool: pool) * Double($1.targets.count) }
+    let parts = try #require(TokenWindows(tokens, heldOut: 0.1, window: 16)).heldOutParts(windows: 256)
+    let loss =
+      parts.reduce(0) { $0 + decoder.loss($1, pool: pool) * Double($1.targets.count) }
       / Double(parts.reduce(0) { $0 + $1.targets.count })
-    #expect(abs(loss - report.heldOut.loss) < 1e-4, "\(loss) and \(report.heldOut.loss)")
+    #expect(abs(loss - measured) < 1e-4, "\(loss) and \(measured)")
   }
 
   private struct Stopped: Error {}
@@ -187,10 +223,13 @@ struct SparsityTests {
   @Test(arguments: [
     "{method: magnitude, target: 0.6, every: 3}", "{method: l0, of: neurons, target: 0.3}",
     "{method: l0, target: 0.3}", "{method: variational, target: 0.2}",
+    "quantization",
   ])
   func whatGoesOnEndsInTheSameBytes(_ sparsity: String) throws {
     let folder = try TrainingRunTests.Folder()
-    let recipe = try recipe(folder, sparsity, steps: 200)
+    let isQuantized = sparsity == "quantization"
+    var recipe = try recipe(folder, isQuantized ? "{target: 0.1}" : sparsity, steps: 200)
+    if isQuantized { recipe.compression = .quantization(.init()) }
     let (whole, parts) = (folder.path + "/whole", folder.path + "/parts")
     _ = try TrainingRun(recipe, output: whole, pool: pool).train()
     for stop in [48, 133] {
@@ -213,22 +252,28 @@ struct SparsityTests {
       recipe(folder, "{method: l0, of: \(unit), target: 0.5}", steps: 400), output: output, pool: pool
     ).train()
     #expect(report.heldOut.loss < 2.2, "\(report.heldOut.loss)")
+    try expect(report.heldOut.loss, of: output, folder)
     let maps = try layers(output)
     func zeros(_ map: Linear) -> Int { map.weight.decoded().values.count { $0 == 0 } }
     func share(_ role: Place.Role) -> Double {
       let some = maps.filter { $0.place.role == role }
-      return Double(some.reduce(0) { $0 + zeros($1) }) / Double(some.reduce(0) { $0 + $1.weight.rows * $1.weight.columns })
+      return Double(some.reduce(0) { $0 + zeros($1) })
+        / Double(some.reduce(0) { $0 + $1.weight.rows * $1.weight.columns })
     }
     switch unit {
     case "neurons":
       for role in [Place.Role.down, .up, .gate] { #expect(share(role) >= 0.49, "\(role)") }
       #expect(share(.query) == 0)
     case "heads":
-      for role in [Place.Role.attentionOutput, .query, .key, .value] { #expect(share(role) >= 0.49, "\(role)") }
+      for role in [Place.Role.attentionOutput, .query, .key, .value] {
+        #expect(share(role) >= 0.49, "\(role)")
+      }
     case "weights": #expect(share(.up) + share(.query) > 0.3)
     default:
       // Layers of which both parts are gone are cut out.
-      let parts = maps.filter { [.attentionOutput, .down].contains($0.place.role) && zeros($0) < $0.weight.rows * $0.weight.columns }
+      let parts = maps.filter {
+        [.attentionOutput, .down].contains($0.place.role) && zeros($0) < $0.weight.rows * $0.weight.columns
+      }
       #expect(parts.count <= 2)
     }
   }
@@ -249,16 +294,22 @@ struct SparsityTests {
     let folder = try TrainingRunTests.Folder()
     let output = folder.path + "/dense"
     do {
-      _ = try TrainingRun(recipe(folder, "{method: l0, target: 0.9}", steps: 20), output: output, pool: pool).train()
+      _ = try TrainingRun(recipe(folder, "{method: l0, target: 0.9}", steps: 20), output: output, pool: pool)
+        .train()
       Issue.record("it was cut")
-    } catch { #expect("\(error)".contains("of the 90% that should be") && "\(error)".contains("-as-it-is"), "\(error)") }
+    } catch {
+      #expect(
+        "\(error)".contains("of the 90% that should be") && "\(error)".contains("-as-it-is"), "\(error)")
+    }
     #expect(!FileManager.default.fileExists(atPath: output))
     #expect(try layers(output + "-as-it-is").count == 14)
   }
 
   @Test(arguments: [
-    ("{method: l1}", "choose one of magnitude, l0, variational"), ("{target: 120%}", "'target'"),
-    ("{target: 0}", "'target'"), ("{until: 0}", "'until'"), ("{every: 0}", "'every'"), ("{of: heads}", "'of'"),
+    ("{method: l1}", "choose one of magnitude, l0, variational"),
+    ("{target: 0.5}\nquantization: {bits: 4}", "both compress"), ("{target: 120%}", "'target'"),
+    ("{target: 0}", "'target'"), ("{until: 0}", "'until'"), ("{every: 0}", "'every'"),
+    ("{of: heads}", "'of'"),
     ("{rate: 1}", "no key of 'sparsity'"), ("half", "must be a mapping"), ("{target: a%}", "'target'"),
     ("{target: 0.5}\nkeep: best", "'keep'"),
   ])
@@ -277,7 +328,8 @@ struct SparsityTests {
     var random = SeededGenerator(seed: 8)
     let lines = (0..<240).map { _ in
       let bright = Int(random.next() % 4)
-      return (0..<4).map { $0 == bright ? "\(5 + random.next() % 3)" : "\(random.next() % 4)" }.joined(separator: ",")
+      return (0..<4).map { $0 == bright ? "\(5 + random.next() % 3)" : "\(random.next() % 4)" }.joined(
+        separator: ",")
         + ",\(bright)\n"
     }.joined()
     try lines.write(toFile: folder.path + "/images.csv", atomically: true, encoding: .utf8)
@@ -307,7 +359,8 @@ struct SparsityTests {
     }
     // It goes on learning as it is.
     var again = recipe
-    (again.start, again.sparsity, again.end) = (.model(path: output), nil, .steps(1))
-    #expect(try #require(TrainingRun(again, output: output + "-2", pool: pool).train().heldOut.accuracy) > 0.8)
+    (again.start, again.compression, again.end) = (.model(path: output), nil, .steps(1))
+    #expect(
+      try #require(TrainingRun(again, output: output + "-2", pool: pool).train().heldOut.accuracy) > 0.8)
   }
 }

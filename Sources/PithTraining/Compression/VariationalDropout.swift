@@ -4,7 +4,7 @@ import PithTensors
 /// from the log-uniform prior weighs begins at 0 and finds itself.
 ///
 ///     w ~ N(θ, σ²),  log α = log σ² − log θ²,  gone where log α > 3
-struct VariationalDropout: Sparsifier {
+struct VariationalDropout: GradualCompression {
   /// log σ² of a weight before training.
   static let start: Float = -10
   /// log α from which on a weight goes: its dropout rate is above 0.95.
@@ -16,13 +16,13 @@ struct VariationalDropout: Sparsifier {
   private let count: Int
   private let seed: UInt64
   private var price: Price
-  private var share = 0.0
-  private(set) var gone = 0.0
+  private var done = 0.0
+  private(set) var share = 0.0
 
   init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters, seed: UInt64) {
     self.parameters = parameters
     self.seed = seed
-    places = parameters.thinned
+    places = parameters.compressed
     count = places.reduce(0) { $0 + parameters.list[$1].value.values.count }
     price = Price(target: Double(settings.target), until: settings.until)
   }
@@ -44,19 +44,21 @@ struct VariationalDropout: Sparsifier {
     return k1 * k3 * s * (1 - s) + sigmoid(-logAlpha) / 2
   }
 
-  mutating func begin(step: Int, share: Double, on pool: ThreadPool) {
-    self.share = share
+  mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError) {
+    self.done = share
     parameters.draw(seed &+ UInt64(step) &* 0xA076_1D64_78BD_642F, on: pool)
   }
 
   mutating func charge(on pool: ThreadPool) {
     let alphas = places.map(logAlphas)
-    gone = Double(alphas.reduce(0) { $0 + $1.count { $0 > Self.threshold } }) / Double(count)
-    let each = price.next(gone: gone, at: share) / Float(count)
+    share = Double(alphas.reduce(0) { $0 + $1.count { $0 > Self.threshold } }) / Double(count)
+    let each = price.next(gone: share, at: done) / Float(count)
     for (place, alphas) in zip(places, alphas) {
       let slopes = alphas.map { each * Self.slope($0) }
       let weights = parameters.list[place - 1].value.values
-      parameters.addToGradient(of: place - 1, on: pool) { weights[$0] == 0 ? 0 : 2 * slopes[$0] / weights[$0] }
+      parameters.addToGradient(of: place - 1, on: pool) {
+        weights[$0] == 0 ? 0 : 2 * slopes[$0] / weights[$0]
+      }
       parameters.addToGradient(of: place, on: pool) { -slopes[$0] }
     }
   }
@@ -67,7 +69,8 @@ struct VariationalDropout: Sparsifier {
     let alphas = places.map(logAlphas)
     // The least of these is what is noise the most.
     let all = alphas.joined().map { -$0 }
-    let limit = max(-Self.threshold.nextUp, try price.limit(of: all, gone: all.count { $0 < -Self.threshold }))
+    let limit = max(
+      -Self.threshold.nextUp, try price.limit(of: all, gone: all.count { $0 < -Self.threshold }))
     for (place, alphas) in zip(places, alphas) {
       parameters.change(place - 1) { index, weight in -alphas[index] <= limit ? 0 : weight }
     }

@@ -10,7 +10,8 @@ extension Model {
     switch self {
     case .encoder(var encoder):
       for index in encoder.layers.indices {
-        encoder.layers[index].up = encoder.layers[index].up.clearing(rows: encoder.layers[index].down.emptyColumns)
+        encoder.layers[index].up = encoder.layers[index].up.clearing(
+          rows: encoder.layers[index].down.emptyColumns)
         encoder.cutHeads(of: index)
       }
       return .encoder(encoder)
@@ -24,7 +25,9 @@ extension Model {
         layer.gate = layer.gate.clearing(rows: neurons)
         // A column of what a head gives is a row of its values; its queries and keys serve all of its columns.
         let (columns, size) = (layer.attentionOutput.emptyColumns, configuration.headDimension)
-        let heads = (0..<configuration.heads).map { head in (0..<size).allSatisfy { columns[head * size + $0] } }
+        let heads = (0..<configuration.heads).map { head in
+          (0..<size).allSatisfy { columns[head * size + $0] }
+        }
         layer.query = layer.query.clearing(rows: columns.indices.map { heads[$0 / size] })
         // Keys and values of a group serve all of its heads.
         let shared = (0..<(configuration.keyValueHeads * size)).map { ($0 / size * group, $0 % size) }
@@ -102,6 +105,7 @@ extension Linear {
     let decoded = weight.decoded()
     let values = (0..<decoded.rows).flatMap { row in columns.map { decoded[row, $0] } }
     return Linear(
-      .dense(Dense(Matrix(rows: decoded.rows, columns: columns.count, values: values))), bias: bias, at: place)
+      .dense(Dense(Matrix(rows: decoded.rows, columns: columns.count, values: values))), bias: bias, at: place
+    )
   }
 }

@@ -4,33 +4,31 @@ import PithTensors
 /// Magnitude pruning while training goes on: every so many steps the weights nearest to 0 of each matrix go, and stay away.
 ///
 /// Schedules: the cubic one of Zhu and Gupta (arXiv 1710.01878, equation 1); as much each time; or all at once.
-struct GradualPruning: Sparsifier {
+struct GradualPruning: GradualCompression {
   var multiplier = 0.0
   private let settings: TrainingRecipe.Sparsity
   private let parameters: Parameters
   /// The places of the weights in the list.
   private let places: [Int]
-  private var masks: [PruningMask]
+  /// Which of them are there; nil until that is known.
+  private var masks: [PruningMask]?
 
   init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters) {
     self.settings = settings
     self.parameters = parameters
-    places = parameters.thinned
-    // What is 0 is gone already: so a training goes on where it was.
-    masks = places.map { place in
-      let value = parameters.list[place].value
-      var mask = PruningMask(rows: value.rows, columns: value.columns)
-      mask.keeps = value.values.map { $0 != 0 }
-      return mask
-    }
+    places = parameters.compressed
   }
 
-  var gone: Double {
-    let (gone, count) = masks.reduce((0, 0)) { ($0.0 + $1.keeps.count { !$0 }, $0.1 + $1.keeps.count) }
+  var share: Double {
+    let (gone, count) = (masks ?? []).reduce((0, 0)) {
+      ($0.0 + $1.keeps.count { !$0 }, $0.1 + $1.keeps.count)
+    }
     return Double(gone) / Double(max(1, count))
   }
 
-  mutating func begin(step: Int, share: Double, on pool: ThreadPool) {
+  mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError) {
+    // What is 0 is gone already: so a training goes on where it was.
+    if masks == nil { masks = places.map { PruningMask(nonzerosOf: parameters.list[$0].value) } }
     guard step % settings.every == 0 else { return }
     prune(to: Double(settings.target) * settings.schedule.done(share / settings.until), on: pool)
   }
@@ -38,20 +36,30 @@ struct GradualPruning: Sparsifier {
   mutating func charge(on pool: ThreadPool) {}
 
   mutating func end(on pool: ThreadPool) {
-    for (place, mask) in zip(places, masks) { parameters.list[place].value.clear(where: mask, on: pool) }
+    for (place, mask) in zip(places, masks ?? []) {
+      parameters.list[place].value.clear(where: mask, on: pool)
+    }
   }
 
   mutating func finish(on pool: ThreadPool) { prune(to: Double(settings.target), on: pool) }
 
   private mutating func prune(to share: Double, on pool: ThreadPool) {
-    for (index, place) in places.enumerated() {
+    masks = places.map { place in
       let value = parameters.list[place].value
       // Weights that are gone are 0 and come first.
-      masks[index] = PruningMask(
+      return PruningMask(
         Matrix(rows: value.rows, columns: value.columns, values: value.values.map(abs)), .share(Float(share)),
         scope: .matrix, on: pool)
     }
     end(on: pool)
+  }
+}
+
+extension PruningMask {
+  /// The mask that keeps what is not 0.
+  fileprivate init(nonzerosOf matrix: Matrix) {
+    self.init(rows: matrix.rows, columns: matrix.columns)
+    keeps = matrix.values.map { $0 != 0 }
   }
 }
 
