@@ -78,11 +78,20 @@ class Study(study_distillation.Study):
 
     # Texts with classes.
 
+    def two_bits(self):
+        """MiniLM on SST-2 in integers of 2 bits, before and after training."""
+        teacher = self.trained(*self.classes("teacher"))
+        start = self.compressed("two-bits", teacher, [{"method": "gptq", "bits": 2, "group-size": 64}], "--calibration", self.sentences())
+        learned = self.trained(*self.classes("two-bits-trained", model=str(start), teacher=str(teacher), soft=0.7))
+        return table(["", "accuracy, %", "MB"], [
+            row(name, f"{self.accuracy(folder):.1f}", f"{self.size(folder)[1] / 1e6:.1f}")
+            for name, folder in (("float32", teacher), ("GPTQ, layers in 2 bits", start), ("the same, trained", learned))])
+
     def heads(self):
         """MiniLM on SST-2 without most of its heads."""
         teacher = self.trained(*self.classes("teacher"))
         cut = self.trained(*self.classes(
-            "heads", steps=400, model=str(teacher), **{"learning-rate": 3e-5, "warm-up": 20},
+            "heads", model=str(teacher), teacher=str(teacher), soft=0.7, **{"learning-rate": 5e-5, "warm-up": 20},
             sparsity={"method": "l0", "of": "heads", "target": 0.6}))
         configuration = json.loads((cut / "config.json").read_text())
         layers, heads = configuration["num_hidden_layers"], configuration["num_attention_heads"]
@@ -186,7 +195,7 @@ def curves_plot(curves):
     return svg(width, height, parts)
 
 
-PARTS = {"efforts": Study.efforts, "masked": Study.masked, "heads": Study.heads, "digits": Study.digits, "once": Study.all_at_once}
+PARTS = {"efforts": Study.efforts, "masked": Study.masked, "two-bits": Study.two_bits, "heads": Study.heads, "digits": Study.digits, "once": Study.all_at_once}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ struct CompositionTests {
           shape, cores: shape.cores.enumerated().map { Dense(random($1.rows, $1.columns, seed: UInt64($0))) }
         )),
       .masked(Masked(random(7, 40, seed: 3), at: .seed(5, perRow: 11))),
-      .codebook(codebook(perRow: false, scales: true)), .codebook(codebook(perRow: true, scales: false)),
       .vectors(vectors(scales: true)),
       .transformed(
         Transformed(
@@ -44,15 +43,6 @@ struct CompositionTests {
     var generator = SeededGenerator(seed: seed)
     let codes = (0..<(rows * count)).map { _ in UInt16(generator.uniform() * Float(1 << bits)) }
     return Packing.pack(codes, rows: rows, bits: bits)
-  }
-
-  private static func codebook(perRow: Bool, scales: Bool) -> Codebook {
-    let (rows, columns, groupSize) = (5, 17, 8)
-    let tables = sixteenths((perRow ? rows : 1) * 8, seed: 21)
-    return Codebook(
-      rows: rows, columns: columns, bits: 3, codes: codes(columns, rows: rows, bits: 3, seed: 22),
-      tables: perRow ? halves(tables) : Bytes(copying: tables), tablePerRow: perRow, groupSize: groupSize,
-      scales: scales ? .float16(halves(sixteenths(rows * 3, seed: 23).map { $0 + 1 })) : nil)
   }
 
   private static func vectors(scales: Bool) -> VectorCodebook {

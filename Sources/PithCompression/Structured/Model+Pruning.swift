@@ -51,12 +51,13 @@ extension ModelShape {
   /// Rows and columns of a map of a layer.
   fileprivate func size(of map: Linear) -> (Int, Int) {
     let (rows, columns) = (map.weight.rows, map.weight.columns)
-    switch map.place.role {
-    case .query: return (heads * headDimension, columns)
-    case .key, .value: return ((keyValueHeads ?? heads) * headDimension, columns)
-    case .attentionOutput: return (rows, heads * headDimension)
-    case .gate, .up: return (neurons, columns)
-    case .down: return (rows, neurons)
+    switch (map.place.role, keyValueHeads) {
+    case (.gate, _), (.up, _): return (neurons, columns)
+    case (.down, _): return (rows, neurons)
+    // An encoder keeps the heads that it has, which may be fewer in some layers.
+    case (.query, .some): return (heads * headDimension, columns)
+    case (.key, let groups?), (.value, let groups?): return (groups * headDimension, columns)
+    case (.attentionOutput, .some): return (rows, heads * headDimension)
     default: return (rows, columns)
     }
   }

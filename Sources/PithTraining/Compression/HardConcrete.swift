@@ -8,8 +8,10 @@ enum HardConcrete {
   static let beta: Float = 2 / 3
   static let gamma: Float = -0.1
   static let zeta: Float = 1.1
-  /// log α of a gate that is open with a probability of 99%: where training begins.
-  static let start: Float = 3
+  /// log α of a gate that is open with a probability of 97%: where training begins.
+  static let start: Float = 2
+  /// log α of a gate that is closed for good.
+  static let closed: Float = -12
 
   /// A gate at the noise log u − log(1 − u), and its derivative with respect to log α.
   @inline(__always) static func sample(_ logAlpha: Float, noise: Float) -> (gate: Float, slope: Float) {

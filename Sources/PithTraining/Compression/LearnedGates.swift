@@ -52,7 +52,7 @@ struct LearnedGates: GradualCompression {
     let all = places.flatMap { parameters.list[$0].value.values }
     let limit = try price.limit(of: all, gone: all.count { HardConcrete.gate($0) == 0 })
     for place in places {
-      parameters.change(place) { $1 <= limit ? -4 * HardConcrete.start : $1 }
+      parameters.change(place) { $1 <= limit ? HardConcrete.closed : $1 }
     }
     parameters.draw(nil, on: pool)
   }

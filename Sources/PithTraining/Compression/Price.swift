@@ -1,27 +1,30 @@
 import PithTensors
 
-/// The price of what is there, which finds itself: the multiplier of an augmented Lagrangian that stops where as much is gone as should be (Wang et al.,
+/// The price of what is there, which finds itself: the multiplier λ of a Lagrangian that stops where as much is gone as should be (as in Wang et al.,
 /// arXiv 1910.04732, equation 7). How much should be rises in a straight line, so that the model has time to learn.
+///
+/// Of what orders of magnitude it is, models differ in, so it grows and falls by factors; and as what goes is slow to follow, nothing is paid once too much is gone.
 struct Price {
   /// The share that is to go.
   let target: Double
   /// The share of the training in which it goes.
   let until: Double
-  var multiplier = 0.0
+  /// λ, in nats for all that could go.
+  var multiplier = 0.1
 
-  private static let (stiffness, pace) = (10.0, 0.1)
+  private static let (stiffness, pace, highest) = (20.0, 0.1, 1e6)
   /// How far from the target an end may be that is cut to it.
   private static let tolerance = 0.05
 
   init(target: Double, until: Double) { (self.target, self.until) = (target, until) }
 
-  /// The price, in nats for all that could go, of a step that began with so much gone.
+  /// The price in nats for all that could go, of a step that began with so much gone.
   ///
   /// - Parameter share: how much of the training is done.
   mutating func next(gone: Double, at share: Double) -> Float {
     let gap = target * min(1, share / until) - gone
-    multiplier = max(0, multiplier + Self.pace * gap)
-    return Float(max(0, multiplier + Self.stiffness * gap))
+    multiplier = min(multiplier * Elementary.exp(Self.pace * gap), Self.highest)
+    return Float(multiplier * max(0, 1 + Self.stiffness * gap))
   }
 
   /// The score up to which all is to go in the end, where those of the least scores go first; −∞ if enough is gone.

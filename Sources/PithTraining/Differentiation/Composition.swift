@@ -15,7 +15,7 @@ indirect enum Composition {
   case masked(Masked, places: [Int])
   /// Integers: the weights that are rounded to them, and their steps.
   case grid(LearnedGrid)
-  /// Codes of values: the values, and scales.
+  /// Codes of values: the weights that are rounded to them, the values, and scales.
   case table(LearnedTable)
   /// Codes of vectors: the vectors, and scales.
   case codewords(LearnedCodewords)
@@ -42,7 +42,7 @@ indirect enum Composition {
       return LearnedGrid(affine).map { (.grid($0), $0.factors(near: original)) }
     case .codebook(let codebook):
       let table = LearnedTable(codebook)
-      return (.table(table), table.factors)
+      return (.table(table), table.factors(near: original))
     case .vectors(let vectors):
       let codewords = LearnedCodewords(vectors)
       return (.codewords(codewords), codewords.factors)
