@@ -144,7 +144,7 @@ class Study:
         def learning(name, start):
             letters = "".join(c if c.isalnum() else "-" for c in name)
             model = start if isinstance(start, dict) else str(start)
-            return self.classes(f"shape-{letters}", model=model, teacher=str(teacher), soft=0.7, batch=16)
+            return self.classes(f"shape-{letters}", model=model, teacher=str(teacher), soft=0.7)
 
         trained = self.train([learning(*student) for student in students])
         lines = [self.shape(name, folder) for name, folder in zip(["teacher", *[name for name, _ in students]], [teacher, *trained])]
@@ -181,7 +181,7 @@ class Study:
         """As many weights in the layers, spread over more."""
         def learning(width):
             shape = {"layers": 4, "width": width, "heads": 4, "feed-forward": 2 * width, "context": 128, "density": (WIDTHS[0] / width) ** 2}
-            return self.characters(f"width-{width}", model={"new": shape}, batch=8)
+            return self.characters(f"width-{width}", model={"new": shape})
 
         reports = [report(folder) for folder in self.train([learning(width) for width in WIDTHS])]
         losses = [report["validation_loss"] for report in reports]

@@ -54,6 +54,29 @@ struct CheckpointFolderTests {
     #expect(error?.path == folder + "/config.json")
   }
 
+  @Test(arguments: [
+    #"{"9": [0]}"#, #"{"-1": [0]}"#, #"{"0": [99]}"#, #"{"0": [0, 0]}"#, #"{"0": [0, 1, 2, 3, 4, 5]}"#,
+    #"{"0": ["a"]}"#,
+    #"{"0": 1}"#, "[0]",
+  ])
+  func headsThatCannotHaveGoneAreNamed(_ heads: String) throws {
+    try copy("bert")
+    defer { remove() }
+    let text = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
+    try write("{\"pruned_heads\": \(heads)," + text.drop { $0 != "{" }.dropFirst(), to: "config.json")
+    let error = #expect(throws: CheckpointError.self) { try Checkpoint(path: folder).model() }
+    #expect(error?.description.contains("'pruned_heads'") == true, "\(error as Any)")
+  }
+
+  @Test func aLayerWithFewerHeadsThanItsMatricesSayIsNamed() throws {
+    try copy("bert")
+    defer { remove() }
+    let text = try String(contentsOfFile: folder + "/config.json", encoding: .utf8)
+    try write("{\"pruned_heads\": {\"0\": [1]}," + text.drop { $0 != "{" }.dropFirst(), to: "config.json")
+    let error = #expect(throws: CheckpointError.self) { try Checkpoint(path: folder).model() }
+    #expect(error?.description.contains("query") == true, "\(error as Any)")
+  }
+
   @Test func anErrorNamesTheShardThatHoldsTheTensor() throws {
     let path = Fixtures.path("models/llama-sharded")
     let checkpoint = try Checkpoint(path: path)

@@ -339,13 +339,18 @@ struct GradualCompressionTests {
         images: \(folder.path)/images.csv
         held-out: 0.2
         batch: 16
-        steps: 500
+        steps: 400
         learning-rate: 3e-3
         warm-up: 10
-        sparsity: {method: l0, of: heads, target: 0.5}
         """)
-    let output = folder.path + "/images"
-    let report = try TrainingRun(recipe, output: output, pool: pool).train()
+    let (whole, output) = (folder.path + "/whole", folder.path + "/images")
+    _ = try TrainingRun(recipe, output: whole, pool: pool).train()
+    var sparse = recipe
+    sparse.start = .model(path: whole)
+    var heads = TrainingRecipe.Sparsity()
+    (heads.method, heads.unit) = (.l0, .heads)
+    sparse.compression = .sparsity(heads)
+    let report = try TrainingRun(sparse, output: output, pool: pool).train()
     #expect(try #require(report.heldOut.accuracy) > 0.85)
     guard case .encoder(let encoder) = try Checkpoint(path: output).model() else {
       Issue.record("no encoder")
@@ -359,7 +364,7 @@ struct GradualCompressionTests {
     }
     // It goes on learning as it is.
     var again = recipe
-    (again.start, again.compression, again.end) = (.model(path: output), nil, .steps(1))
+    (again.start, again.end) = (.model(path: output), .steps(1))
     #expect(
       try #require(TrainingRun(again, output: output + "-2", pool: pool).train().heldOut.accuracy) > 0.8)
   }
