@@ -114,9 +114,11 @@ class Study(study_distillation.Study):
         dense = self.trained("digits", recipe)
         sparse = self.trained("digits-variational", {
             **recipe, "model": str(dense), "dropout": 0, "learning-rate": 1e-3, "sparsity": {"method": "variational", "target": 0.95}})
+        steps = [json.loads(line) for line in (sparse / "steps.jsonl").read_text().splitlines()]
+        left = 1 - max(steps[-1]["compressed"], 0.95)
         return table(["", "weights of the layers", "accuracy, %", "kB"], [
-            row(name, f"{share:.0%}", f"{100 * report(folder)['validation_accuracy']:.1f}", f"{self.size(folder)[1] / 1e3:.0f}")
-            for name, share, folder in (("trained", 1, dense), ("what variational dropout leaves", 0.05, sparse))])
+            row(name, f"{share:.1%}", f"{100 * report(folder)['validation_accuracy']:.1f}", f"{self.size(folder)[1] / 1e3:.0f}")
+            for name, share, folder in (("trained", 1, dense), ("what variational dropout leaves", left, sparse))])
 
     # Characters.
 

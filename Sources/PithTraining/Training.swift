@@ -55,7 +55,8 @@ public struct Training {
   ///   - share: how much of the training is done, if that does not follow from the number of steps.
   ///   - run: an interpreter for a part.
   ///   - loss: the loss of a part, its gradient times a weight.
-  /// - Throws: `TrainingError.notFinite` if the loss or its gradient is no number; the parameters stay as they were.
+  /// - Throws: `TrainingError.notFinite` if the loss or its gradient is no number, `cannotCompress` for values that cannot be compressed; the parameters
+  ///   do not move then.
   public mutating func step<Part>(
     _ parts: [Part], atShare share: Float? = nil, on run: (Part) -> Differentiation,
     _ loss: (Part, inout Differentiation, _ weight: Float) -> Double
@@ -64,13 +65,13 @@ public struct Training {
     let done = share ?? Float(optimizer.steps) / Float(schedule.steps)
     try compression?.begin(step: optimizer.steps, share: Double(done), on: pool)
     var total = 0.0
-    for part in parts {
+    for (index, part) in parts.enumerated() {
+      parameters.part = index
       var run = run(part)
       total += loss(part, &run, 1 / Float(parts.count)) / Double(parts.count)
       run.runBack()
     }
     parameters.carryBack(on: pool)
-    compression?.charge(on: pool)
     let norm = parameters.gradientNorm(on: pool)
     guard total.isFinite, norm.isFinite else {
       // Of a loss that is no number, no gradient is one.
@@ -82,6 +83,8 @@ public struct Training {
     let rate =
       share.map { schedule.rate(at: optimizer.steps, share: $0) } ?? schedule.rate(at: optimizer.steps)
     let factor = norm > Double(clipping) ? Float(Double(clipping) / norm) : 1
+    // What is clipped is the loss alone.
+    compression?.charge(times: 1 / factor, on: pool)
     optimizer.step(parameters, rate: rate, factor: factor, on: pool)
     compression?.end(on: pool)
     return Step(loss: total, gradientNorm: norm, rate: rate)

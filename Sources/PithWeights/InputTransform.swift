@@ -50,6 +50,15 @@ extension InputTransform {
     }
   }
 
+  /// The inputs of which these are what the inner matrix sees, one row per token: T⁻¹·x.
+  package func undo(_ x: Matrix, on pool: ThreadPool? = nil) -> Matrix {
+    switch self {
+    case .permutation, .rotation, .blockRotation:  // orthogonal: T⁻¹ = Tᵀ
+      x.mapRows(on: pool) { transpose($0, columns: x.columns) }
+    case .scale: behind(x, on: pool)
+    }
+  }
+
   /// A row of the inner matrix becomes that of the whole: Tᵀ·row.
   func transpose(_ row: UnsafeMutablePointer<Float>, columns: Int) {
     switch self {

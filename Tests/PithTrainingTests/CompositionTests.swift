@@ -34,6 +34,11 @@ struct CompositionTests {
     Bytes(copying: values.map { Half.encode($0).littleEndian })
   }
 
+  /// Every fifth place, and so around.
+  static func permutation(_ count: Int) -> Bytes {
+    Bytes(copying: (0..<count).map { UInt16($0 * 5 % count).littleEndian })
+  }
+
   /// Multiples of 1/16 below 1, which float16 holds, as it does their sums.
   private static func sixteenths(_ count: Int, seed: UInt64) -> [Float] {
     random(1, count, seed: seed).values.map { (16 * $0).rounded() / 16 }

@@ -278,6 +278,28 @@ struct GradualCompressionTests {
     }
   }
 
+  @Test func whatIsAllGoneStaysSo() throws {
+    let folder = try TrainingRunTests.Folder()
+    let output = folder.path + "/gated"
+    var recipe = try recipe(folder, "{method: l0, of: layers, target: 0.25}", steps: 300)
+    _ = try TrainingRun(recipe, output: output, pool: pool).train()
+    func empty(_ path: String) throws -> [Place] {
+      try layers(path).filter { if case .masked(let masked) = $0.weight { masked.count == 0 } else { false } }
+        .map(\.place)
+    }
+    let gone = try empty(output)
+    #expect(!gone.isEmpty)
+    (recipe.start, recipe.compression, recipe.end) = (.model(path: output), nil, .steps(6))
+    let again = folder.path + "/again"
+    #expect(throws: Stopped.self) {
+      try TrainingRun(recipe, output: again, pool: pool).train(keepEvery: 1) {
+        if $0.step == 3 { throw Stopped() }
+      }
+    }
+    _ = try TrainingRun(recipe, output: again, pool: pool).train(resume: true)
+    #expect(try empty(again) == gone)
+  }
+
   @Test func noisyWeightsGo() throws {
     let folder = try TrainingRunTests.Folder()
     let output = folder.path + "/noisy"
@@ -307,7 +329,9 @@ struct GradualCompressionTests {
 
   @Test(arguments: [
     ("{method: l1}", "choose one of magnitude, l0, variational"),
-    ("{target: 0.5}\nquantization: {bits: 4}", "both compress"), ("{target: 120%}", "'target'"),
+    ("{target: 0.5}\nquantization: {bits: 4}", "both compress"),
+    ("{method: l0, every: 3}", "'every' is for magnitude"), ("{every: 50}", "at most the share 'until'"),
+    ("{method: l0}\noptimizer: momentum", "'optimizer'"), ("{target: 120%}", "'target'"),
     ("{target: 0}", "'target'"), ("{until: 0}", "'until'"), ("{every: 0}", "'every'"),
     ("{of: heads}", "'of'"),
     ("{rate: 1}", "no key of 'sparsity'"), ("half", "must be a mapping"), ("{target: a%}", "'target'"),

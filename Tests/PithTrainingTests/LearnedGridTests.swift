@@ -1,3 +1,4 @@
+import PithModels
 import PithTensors
 import PithWeights
 import Testing
@@ -105,5 +106,62 @@ struct LearnedGridTests {
       rows: 2, columns: 4, bits: 2, groupSize: 2, codes: Bytes(copying: [UInt8](repeating: 0, count: 2)),
       scales: .quantized(scales), zeros: nil)
     #expect(LearnedGrid(affine) == nil && Composition.of(.affine(affine)) == nil)
+  }
+
+  /// One map as a model.
+  private struct OneMap: Transformer {
+    let maps: [Linear]
+    var norms: [Norm] { [] }
+    var headDimension: Int { 1 }
+  }
+
+  /// Inputs of 8 or 4 bits, outliers apart, and what happens to them before.
+  @Test(arguments: [
+    (IntegerProduct.Activations.int8, Float?.none, 0), (.int4, nil, 0), (.int8, 1.2, 0), (.int8, nil, 1),
+    (.int4, nil, 2),
+  ])
+  func integersLearnFromTheInputsThatTheyWillMeet(
+    activations: IntegerProduct.Activations, threshold: Float?, transform: Int
+  ) throws {
+    let affine = Self.affine(bits: 8, zeros: 0, rows: 6, columns: 24, groupSize: 24, scale: 0.01)
+    guard case .float16(let scales) = affine.scales else { return }
+    let inner = StoredMatrix.integer(
+      IntegerProduct(
+        rows: 6, columns: 24, bits: 8, codes: affine.codes, scales: .float16(scales),
+        activations: activations,
+        threshold: threshold))
+    let order = CompositionTests.permutation(24)
+    let stored: StoredMatrix =
+      switch transform {
+      case 0: inner
+      case 1:
+        .transformed(
+          Transformed(.scale(CompositionTests.halves((0..<24).map { 0.5 + Float($0 % 3) })), inner))
+      default: .transformed(Transformed(.permutation(order), inner))
+      }
+    let map = Linear(stored, at: Place(.up, layer: 0))
+    let (model, pool) = (OneMap(maps: [map]), ThreadPool(threads: 2))
+    let parameters = Parameters(model, on: pool)
+    let x = Matrix(
+      rows: 5, columns: 24, values: CompositionTests.random(5, 24, seed: 3).values.map { 3 * $0 })
+    let batch = Batch([(sequence: 0, position: 0, tokens: [0, 0, 0, 0, 0])])
+    let run = Differentiation(batch, parameters, pool: pool)
+    let input = Variable(x, needsGradient: true)
+    let y = run.project(input, [map])[0]
+    let expected = stored.multiply(x, on: pool)
+    #expect(zip(y.value.values, expected.values).allSatisfy { abs($0 - $1) < 1e-4 })
+    #expect(
+      zip(y.value.values, x.times(stored.decoded(), otherTransposed: true, on: pool).values).contains {
+        abs($0 - $1) > 1e-3
+      })
+    // Gradients of inputs go straight through; those of weights are of the inputs as they were multiplied.
+    let dy = CompositionTests.random(5, 6, seed: 8)
+    y.accumulate(dy, on: pool)
+    run.runBack()
+    let dx = try #require(input.takeGradient())
+    #expect(zip(dx.values, dy.times(stored.decoded(), on: pool).values).allSatisfy { abs($0 - $1) < 1e-4 })
+    #expect(
+      parameters.resolved(map).weight.isPacked
+        && parameters.resolved(map).weight.decoded() == stored.decoded())
   }
 }

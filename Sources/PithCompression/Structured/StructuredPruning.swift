@@ -79,7 +79,7 @@ public struct StructuredPruning: Sendable, Equatable {
     guard heads > 0 else { return left }
     guard let groups = shape.keyValueHeads else {
       throw .value(
-        "Heads of an encoder cannot be dropped, since its configuration has no place for their width: drop layers or neurons."
+        "Heads of an encoder cannot be dropped after training: drop layers or neurons, or let heads go in training (sparsity, pith train --help)."
       )
     }
     let most = Int(((1 - heads) * Double(shape.heads) + 1e-9).rounded(.down))

@@ -28,7 +28,8 @@ struct Train: ParsableCommand {
         steps: 2000
         learning-rate: 5e-5
 
-      With sparsity or quantization a part of the layers goes, or becomes integers, while the rest learns to live with it; the       output is as small as that:
+      With sparsity or quantization a part of the layers goes, or becomes integers, while the rest learns to live with it; the \
+      output is as small as that:
 
         sparsity: {method: magnitude, target: 80%}            # or variational
         sparsity: {method: l0, of: heads, target: 60%}        # weights, neurons, heads, layers

@@ -13,8 +13,8 @@ protocol GradualCompression {
   /// - Throws: `TrainingError.cannotCompress` for values that cannot be.
   mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError)
 
-  /// Adds the gradient of what it costs to be there to those of the loss.
-  mutating func charge(on pool: ThreadPool)
+  /// Adds the gradient of what it costs to be there, times a factor, to those of the loss.
+  mutating func charge(times factor: Float, on pool: ThreadPool)
 
   /// Sees what a step has made of the parameters.
   mutating func end(on pool: ThreadPool)
@@ -23,6 +23,16 @@ protocol GradualCompression {
   ///
   /// - Throws: `TrainingError.staysDense` if the model could not do with so little, `cannotCompress` for values that cannot be.
   mutating func finish(on pool: ThreadPool) throws(TrainingError)
+}
+
+extension GradualCompression {
+  var multiplier: Double {
+    get { 0 }
+    set {}
+  }
+
+  mutating func charge(times factor: Float, on pool: ThreadPool) {}
+  mutating func end(on pool: ThreadPool) {}
 }
 
 extension TrainingRecipe {

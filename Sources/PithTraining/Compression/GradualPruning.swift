@@ -5,25 +5,25 @@ import PithTensors
 ///
 /// Schedules: the cubic one of Zhu and Gupta (arXiv 1710.01878, equation 1); as much each time; or all at once.
 struct GradualPruning: GradualCompression {
-  var multiplier = 0.0
   private let settings: TrainingRecipe.Sparsity
   private let parameters: Parameters
   /// The places of the weights in the list.
   private let places: [Int]
   /// Which of them are there; nil until that is known.
-  private var masks: [PruningMask]?
+  private var masks: [PruningMask]? {
+    didSet {
+      let (gone, count) = (masks ?? []).reduce((0, 0)) {
+        ($0.0 + $1.keeps.count { !$0 }, $0.1 + $1.keeps.count)
+      }
+      share = Double(gone) / Double(max(1, count))
+    }
+  }
+  private(set) var share = 0.0
 
   init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters) {
     self.settings = settings
     self.parameters = parameters
     places = parameters.compressed
-  }
-
-  var share: Double {
-    let (gone, count) = (masks ?? []).reduce((0, 0)) {
-      ($0.0 + $1.keeps.count { !$0 }, $0.1 + $1.keeps.count)
-    }
-    return Double(gone) / Double(max(1, count))
   }
 
   mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError) {
@@ -32,8 +32,6 @@ struct GradualPruning: GradualCompression {
     guard step % settings.every == 0 else { return }
     prune(to: Double(settings.target) * settings.schedule.done(share / settings.until), on: pool)
   }
-
-  mutating func charge(on pool: ThreadPool) {}
 
   mutating func end(on pool: ThreadPool) {
     for (place, mask) in zip(places, masks ?? []) {
@@ -46,10 +44,12 @@ struct GradualPruning: GradualCompression {
   private mutating func prune(to share: Double, on pool: ThreadPool) {
     masks = places.map { place in
       let value = parameters.list[place].value
-      // Weights that are gone are 0 and come first.
-      return PruningMask(
+      // Weights that are gone are 0 and come first; whatever is 0 is taken for gone.
+      var mask = PruningMask(
         Matrix(rows: value.rows, columns: value.columns, values: value.values.map(abs)), .share(Float(share)),
         scope: .matrix, on: pool)
+      for (index, value) in value.values.enumerated() where value == 0 { mask.keeps[index] = false }
+      return mask
     }
     end(on: pool)
   }

@@ -4,7 +4,6 @@ import PithWeights
 
 /// Quantization while training goes on: layer after layer is rounded to nearest and stays as it is, and the layers that are left learn to make up for it.
 struct GradualQuantization: GradualCompression {
-  var multiplier = 0.0
   private let settings: TrainingRecipe.Quantization
   private let parameters: Parameters
   /// The places of the weights of each layer in the list.
@@ -15,7 +14,7 @@ struct GradualQuantization: GradualCompression {
   init(_ settings: TrainingRecipe.Quantization, _ parameters: Parameters) {
     self.settings = settings
     self.parameters = parameters
-    layers = Dictionary(grouping: parameters.compressed) { parameters.list[$0].name.layer ?? 0 }
+    layers = Dictionary(grouping: parameters.compressed) { parameters.list[$0].name.layer! }
       .sorted { $0.key < $1.key }.map(\.value)
     var options = method.defaults
     (options.bits, options.groupSize, options.rangeSearch) = (
@@ -33,8 +32,6 @@ struct GradualQuantization: GradualCompression {
     try quantize(settings.schedule.done(share / settings.until), on: pool)
   }
 
-  mutating func charge(on pool: ThreadPool) {}
-  mutating func end(on pool: ThreadPool) {}
   mutating func finish(on pool: ThreadPool) throws(TrainingError) { try quantize(1, on: pool) }
 
   private func quantize(_ share: Double, on pool: ThreadPool) throws(TrainingError) {

@@ -1,59 +1,51 @@
 import PithTensors
 
 /// L0 regularization: gates of a hard concrete distribution learn which weights, neurons, heads or layers go (Louizos et al., arXiv 1712.01312; of heads
-/// Voita et al., arXiv 1905.09418). What a gate costs finds itself so that the wanted share is closed in the end.
+/// Voita et al., arXiv 1905.09418). What a gate costs finds itself so that the wanted share is expected to be closed.
 struct LearnedGates: GradualCompression {
-  private let parameters: Parameters
-  /// The places of log α in the list.
-  private let places: [Int]
-  private let count: Int
-  private let seed: UInt64
-  private var price: Price
-  private var done = 0.0
-  private(set) var share = 0.0
+  /// The values are log α of each gate.
+  private var drawn: DrawnValues
 
   init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters, seed: UInt64) {
-    self.parameters = parameters
-    self.seed = seed
-    places = parameters.compressed
-    count = places.reduce(0) { $0 + parameters.list[$1].value.values.count }
-    price = Price(target: Double(settings.target), until: settings.until)
+    drawn = DrawnValues(settings, parameters, seed: seed)
   }
 
   var multiplier: Double {
-    get { price.multiplier }
-    set { price.multiplier = newValue }
+    get { drawn.price.multiplier }
+    set { drawn.price.multiplier = newValue }
   }
 
-  mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError) {
-    self.done = share
-    parameters.draw(seed &+ UInt64(step) &* 0xA076_1D64_78BD_642F, on: pool)
+  var share: Double { drawn.share }
+
+  mutating func begin(step: Int, share: Double, on pool: ThreadPool) { drawn.draw(step, share, on: pool) }
+
+  mutating func charge(times factor: Float, on pool: ThreadPool) {
+    let each = factor * drawn.price(gone: closed(on: pool))
+    for place in drawn.places {
+      let logAlpha = drawn.parameters.list[place].value.values
+      drawn.parameters.addToGradient(of: place, on: pool) { each * HardConcrete.open(logAlpha[$0]).slope }
+    }
   }
 
-  mutating func charge(on pool: ThreadPool) {
-    let open = places.reduce(0.0) { sum, place in
-      let logAlpha = parameters.list[place].value.values
+  /// The share of gates that is expected to be closed.
+  private func closed(on pool: ThreadPool) -> Double {
+    let open = drawn.places.reduce(0.0) { sum, place in
+      let logAlpha = drawn.parameters.list[place].value.values
       return sum
         + pool.sum(count: logAlpha.count) {
           $0.reduce(0.0) { $0 + Double(HardConcrete.open(logAlpha[$1]).probability) }
         }
     }
-    share = 1 - open / Double(count)
-    let each = price.next(gone: share, at: done) / Float(count)
-    for place in places {
-      let logAlpha = parameters.list[place].value.values
-      parameters.addToGradient(of: place, on: pool) { each * HardConcrete.open(logAlpha[$0]).slope }
-    }
+    return 1 - open / Double(drawn.count)
   }
 
-  mutating func end(on pool: ThreadPool) {}
-
+  /// Closes the wanted number of gates: those that are the least likely to be open.
   mutating func finish(on pool: ThreadPool) throws(TrainingError) {
-    let all = places.flatMap { parameters.list[$0].value.values }
-    let limit = try price.limit(of: all, gone: all.count { HardConcrete.gate($0) == 0 })
-    for place in places {
-      parameters.change(place) { $1 <= limit ? HardConcrete.closed : $1 }
+    let all = drawn.places.flatMap { drawn.parameters.list[$0].value.values }
+    let limit = try drawn.price.limit(of: all, gone: closed(on: pool))
+    for place in drawn.places {
+      drawn.parameters.change(place) { $1 <= limit ? HardConcrete.closed : $1 }
     }
-    parameters.draw(nil, on: pool)
+    drawn.parameters.draw(nil, on: pool)
   }
 }

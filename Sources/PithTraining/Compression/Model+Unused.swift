@@ -41,7 +41,9 @@ extension Model {
       }
       let kept = decoder.layers.indices.filter { index in
         let layer = decoder.layers[index]
-        return ![layer.attentionOutput, layer.down].allSatisfy { $0.emptyColumns.allSatisfy { $0 } }
+        return ![layer.attentionOutput, layer.down].allSatisfy { map in
+          map.emptyColumns.allSatisfy { $0 } && (map.bias ?? []).allSatisfy { $0 == 0 }
+        }
       }
       return Model.decoder(decoder).keeping(layers: kept.isEmpty ? [0] : kept)
     }
@@ -58,7 +60,9 @@ extension Encoder {
       !(0..<dimension).allSatisfy { columns[head * dimension + $0] }
     }
     if kept.isEmpty { kept = [0] }
-    guard kept.count < heads else { return }
+    guard kept.count < heads,
+      [layer.query, layer.key, layer.value, layer.attentionOutput].allSatisfy(\.isPlain)
+    else { return }
     let places = kept.flatMap { Array(($0 * dimension)..<(($0 + 1) * dimension)) }
     layers[index].query = layer.query.taking(rows: places)
     layers[index].key = layer.key.taking(rows: places)
@@ -72,6 +76,15 @@ extension Encoder {
 }
 
 extension Linear {
+  /// Whether the weight is float numbers, all or some of which are stored.
+  fileprivate var isPlain: Bool {
+    switch weight {
+    case .dense: true
+    case .masked(let masked): if case .float16 = masked.values { true } else { false }
+    default: false
+    }
+  }
+
   /// Which columns of the weight are 0.
   fileprivate var emptyColumns: [Bool] {
     guard case .masked = weight else { return [Bool](repeating: false, count: weight.columns) }
@@ -85,7 +98,7 @@ extension Linear {
 
   /// The map with 0 in some rows, which are no longer stored.
   fileprivate func clearing(rows gone: [Bool]) -> Linear {
-    guard gone.contains(true) else { return self }
+    guard gone.contains(true), isPlain else { return self }
     var decoded = weight.decoded()
     for row in 0..<decoded.rows where gone[row] {
       for column in 0..<decoded.columns { decoded[row, column] = 0 }
@@ -97,7 +110,7 @@ extension Linear {
     let decoded = weight.decoded()
     let values = rows.flatMap { Array(decoded[row: $0]) }
     return Linear(
-      .dense(Dense(Matrix(rows: rows.count, columns: decoded.columns, values: values))),
+      .smallest(of: Matrix(rows: rows.count, columns: decoded.columns, values: values)),
       bias: bias.map { bias in rows.map { bias[$0] } }, at: place)
   }
 
@@ -105,7 +118,7 @@ extension Linear {
     let decoded = weight.decoded()
     let values = (0..<decoded.rows).flatMap { row in columns.map { decoded[row, $0] } }
     return Linear(
-      .dense(Dense(Matrix(rows: decoded.rows, columns: columns.count, values: values))), bias: bias, at: place
+      .smallest(of: Matrix(rows: decoded.rows, columns: columns.count, values: values)), bias: bias, at: place
     )
   }
 }

@@ -3,7 +3,7 @@ import PithTensors
 /// The price of what is there, which finds itself: the multiplier λ of a Lagrangian that stops where as much is gone as should be (as in Wang et al.,
 /// arXiv 1910.04732, equation 7). How much should be rises in a straight line, so that the model has time to learn.
 ///
-/// Of what orders of magnitude it is, models differ in, so it grows and falls by factors; and as what goes is slow to follow, nothing is paid once too much is gone.
+/// Models differ in its order of magnitude, so it grows and falls by factors; and since what goes is slow to follow, nothing is paid once a twentieth too much is gone.
 struct Price {
   /// The share that is to go.
   let target: Double
@@ -27,15 +27,14 @@ struct Price {
     return Float(multiplier * max(0, 1 + Self.stiffness * gap))
   }
 
-  /// The score up to which all is to go in the end, where those of the least scores go first; −∞ if enough is gone.
+  /// The score up to which all is to go in the end, where those of the least scores go first; −∞ for none.
   ///
-  /// - Throws: `TrainingError.staysDense` if too little is gone for the rest to do without.
-  func limit(of scores: [Float], gone: Int) throws(TrainingError) -> Float {
-    let wanted = Int((target * Double(scores.count)).rounded())
-    guard wanted > gone else { return -.infinity }
-    guard Double(wanted - gone) <= max(1, Self.tolerance * Double(scores.count)) else {
-      throw .staysDense(reached: Double(gone) / Double(scores.count), wanted: target, kept: nil)
+  /// - Throws: `TrainingError.staysDense` if too small a share is gone for the rest to do without.
+  func limit(of scores: [Float], gone: Double) throws(TrainingError) -> Float {
+    guard target - gone <= max(1 / Double(scores.count), Self.tolerance) else {
+      throw .staysDense(reached: gone, wanted: target, kept: nil)
     }
-    return scores.sorted()[wanted - 1]
+    let wanted = Int((target * Double(scores.count)).rounded())
+    return wanted > 0 ? scores.sorted()[wanted - 1] : -.infinity
   }
 }

@@ -88,13 +88,15 @@ extension Decoder {
     return sum / Double(part.targets.count)
   }
 
-  /// The mean of KL(teacher ‖ self) over rows, in nats.
-  public func divergence(from teacher: Decoder, on part: TokenWindows.Part, pool: ThreadPool) -> Double {
-    var sum = 0.0
-    Self.forEachLogits([teacher, self], part.batch, pool) { _, scores in
-      sum += Double(pith_kl_divergence(scores[0], scores[1], scores[0].count))
+  /// The mean loss, and the mean of KL(teacher ‖ self) over rows, in nats.
+  func quality(like teacher: Decoder, on part: TokenWindows.Part, pool: ThreadPool) -> HeldOutQuality {
+    var (loss, divergence) = (0.0, 0.0)
+    Self.forEachLogits([teacher, self], part.batch, pool) { row, scores in
+      loss += Double(logSumExp(scores[1]) - scores[1][Int(part.targets[row])])
+      divergence += Double(pith_kl_divergence(scores[0], scores[1], scores[0].count))
     }
-    return sum / Double(part.targets.count)
+    let count = Double(part.targets.count)
+    return HeldOutQuality(loss: loss / count, divergence: divergence / count)
   }
 
   /// Calls `body` with each row and its logits of some decoders.

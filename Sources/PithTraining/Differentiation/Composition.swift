@@ -15,6 +15,8 @@ indirect enum Composition {
   case masked(Masked, places: [Int])
   /// Integers: the weights that are rounded to them, and their steps.
   case grid(LearnedGrid)
+  /// Integers that meet quantized inputs: the same.
+  case integers(LearnedIntegers)
   /// Codes of values: the weights that are rounded to them, the values, and scales.
   case table(LearnedTable)
   /// Codes of vectors: the vectors, and scales.
@@ -40,6 +42,8 @@ indirect enum Composition {
       return (.masked(masked, places: places), [values])
     case .affine(let affine):
       return LearnedGrid(affine).map { (.grid($0), $0.factors(near: original)) }
+    case .integer(let product):
+      return LearnedIntegers(product).map { (.integers($0), $0.factors(near: original)) }
     case .codebook(let codebook):
       let table = LearnedTable(codebook)
       return (.table(table), table.factors(near: original))
@@ -51,7 +55,7 @@ indirect enum Composition {
       return of(whole.inner, near: inner, on: pool).map {
         (.behind(whole.transform, $0.composition), $0.factors)
       }
-    case .dense, .blocks, .integer, .sparse, .split, .sum: return nil
+    case .dense, .blocks, .sparse, .split, .sum: return nil
     }
   }
 
@@ -60,9 +64,10 @@ indirect enum Composition {
     switch matrix {
     case .product, .tensorTrain, .codebook, .vectors: true
     case .affine(let affine): if case .float16 = affine.scales { true } else { false }
+    case .integer(let product): if case .float16 = product.scales { true } else { false }
     case .masked(let masked): if case .float16 = masked.values { true } else { false }
     case .transformed(let whole): keeps(whole.inner)
-    case .dense, .blocks, .integer, .sparse, .split, .sum: false
+    case .dense, .blocks, .sparse, .split, .sum: false
     }
   }
 
@@ -82,6 +87,7 @@ indirect enum Composition {
       }
       return weight
     case .grid(let grid): return grid.weight(factors, on: pool)
+    case .integers(let integers): return integers.weight(factors, on: pool)
     case .table(let table): return table.weight(factors, on: pool)
     case .codewords(let codewords): return codewords.weight(factors, on: pool)
     case .gated(let grid): return grid.weight(factors, noise: noise, on: pool)
@@ -107,6 +113,7 @@ indirect enum Composition {
         for (index, place) in places.enumerated() { target[index] += gradient.values[place] }
       }
     case .grid(let grid): grid.carryBack(gradient, factors, into: &gradients, on: pool)
+    case .integers(let integers): integers.carryBack(gradient, factors, into: &gradients, on: pool)
     case .table(let table): table.carryBack(gradient, factors, into: &gradients, on: pool)
     case .codewords(let codewords): codewords.carryBack(gradient, factors, into: &gradients, on: pool)
     case .gated(let grid): grid.carryBack(gradient, factors, noise: noise, into: &gradients, on: pool)
@@ -125,10 +132,21 @@ indirect enum Composition {
     case .train(let shape): .tensorTrain(TensorTrain(shape, cores: factors.map(Dense.init)))
     case .masked(let masked, _): .masked(masked.keeping(factors[0].values))
     case .grid(let grid): grid.stored(factors)
+    case .integers(let integers): integers.stored(factors)
     case .table(let table): table.stored(factors)
     case .codewords(let codewords): codewords.stored(factors)
     case .gated(let grid): .smallest(of: grid.weight(factors, noise: nil, on: nil))
     case .behind(let transform, let inner): .transformed(Transformed(transform, inner.stored(factors)))
+    }
+  }
+
+  /// What is multiplied of some inputs of the weight; nil for all as they are.
+  func seen(_ x: Matrix, on pool: ThreadPool) -> Matrix? {
+    switch self {
+    case .integers(let integers): integers.seen(x, on: pool)
+    case .behind(let transform, let inner):
+      inner.seen(transform.apply(x, on: pool), on: pool).map { transform.undo($0, on: pool) }
+    default: nil
     }
   }
 
@@ -140,7 +158,7 @@ indirect enum Composition {
     switch self {
     case .product, .train, .masked: true
     case .gated: factor == 0
-    case .grid, .table, .codewords: false
+    case .grid, .integers, .table, .codewords: false
     case .behind(_, let inner): inner.decays(factor)
     }
   }

@@ -107,8 +107,9 @@ public struct Differentiation: Operations {
   private func project(_ x: Variable, _ map: Linear) -> Variable {
     let (weightName, biasName) = (ParameterName.weight(map.place), ParameterName.bias(map.place))
     let trains = parameters.contains(weightName) || parameters.contains(biasName)
+    let seen = parameters.seen(x.value, by: weightName, on: pool)
     var value =
-      parameters.value(weightName).map { x.value.times($0, otherTransposed: true, on: pool) }
+      parameters.value(weightName).map { seen.times($0, otherTransposed: true, on: pool) }
       ?? map.weight.multiply(x.value, on: pool)
     if let bias = parameters.value(biasName)?.values ?? map.bias { value.addToRows(bias) }
     let noise = parameters.variance(of: weightName).map {
@@ -122,7 +123,7 @@ public struct Differentiation: Operations {
         x.accumulate(dx, on: pool)
       }
       parameters.accumulate(weightName) {
-        $0.add(productOf: gradient, transposed: true, with: x.value, on: pool)
+        $0.add(productOf: gradient, transposed: true, with: seen, on: pool)
       }
       parameters.accumulate(biasName) { $0.addRows(of: gradient) }
       if x.needsGradient {

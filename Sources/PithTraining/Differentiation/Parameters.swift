@@ -69,6 +69,8 @@ public final class Parameters {
   let compressed: [Int]
   /// What gates and noise are drawn from; nil where nothing is drawn.
   private(set) var noise: UInt64?
+  /// Which part of a step is on its way; each has noise of its own.
+  var part = 0
 
   private let places: [ParameterName: Int]
   private let compression: TrainingRecipe.Compression?
@@ -111,6 +113,11 @@ public final class Parameters {
     for map in model.maps {
       let name = ParameterName.weight(map.place)
       let goes = trains(name) ? compression?.learned(of: map, headDimension: model.headDimension) : nil
+      // Of a weight that is all gone nothing is left to learn.
+      if case .masked(let masked) = map.weight, masked.count == 0 {
+        if let bias = map.bias { add(.bias(map.place), Matrix(rows: 1, columns: bias.count, values: bias)) }
+        continue
+      }
       var made =
         trains(name)
         ? Composition.of(map.weight, near: originals(map.place)?.decoded(on: pool), on: pool) : nil
@@ -224,15 +231,21 @@ public final class Parameters {
     }
   }
 
-  /// The seed of the gates of a weight.
-  private func noise(of weight: Composed) -> UInt64? {
-    noise.map { $0 &+ UInt64(weight.factors.lowerBound) &* 0xE703_7ED1_A0B4_28DB }
+  /// What a weight makes of its inputs before it multiplies them.
+  func seen(_ x: Matrix, by name: ParameterName, on pool: ThreadPool) -> Matrix {
+    composed[name]?.composition.seen(x, on: pool) ?? x
   }
+
+  /// The seed of the gates of a weight.
+  private func noise(of weight: Composed) -> UInt64? { seed(at: weight.factors.lowerBound) }
+
+  /// What is drawn from at a place of the list.
+  private func seed(at place: Int) -> UInt64? { noise.map { $0 &+ UInt64(place) &* 0xE703_7ED1_A0B4_28DB } }
 
   /// σ² of a weight, and what its noise is drawn from; nil for one that has none.
   func variance(of name: ParameterName) -> (values: Matrix, seed: UInt64)? {
-    guard let noise, let values = variances[name], let place = places[name] else { return nil }
-    return (values, noise &+ UInt64(place) &* 0xE703_7ED1_A0B4_28DB)
+    guard let values = variances[name], let seed = places[name].flatMap(seed) else { return nil }
+    return (values, seed &+ UInt64(part) &* 0x8CB9_2BA7_2F3D_8DD7)
   }
 
   /// Carries the gradients of weights that are made of parameters back to those, and clears them.

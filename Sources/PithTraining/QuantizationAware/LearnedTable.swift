@@ -172,11 +172,10 @@ private struct NearestValue: Sendable {
     for (rank, code) in order.enumerated() { ranks[code] = rank }
     self.ranks = ranks
     limits = zip(values, values.dropFirst()).map { ($0 + $1) / 2 }
-    let ends = (
-      values[0] - (limits[0] - values[0]),
-      values[values.count - 1] + (values[values.count - 1] - limits[limits.count - 1])
-    )
-    range = ends.0...ends.1
+    let last = values.count - 1
+    let ends = (2 * values[0] - limits[0], 2 * values[last] - limits[last - 1])
+    // Values that training has blown up have no range.
+    range = ends.0 <= ends.1 ? ends.0...ends.1 : -.infinity ... .infinity
   }
 
   private func rank(_ x: Float) -> Int {

@@ -31,6 +31,9 @@ extension TrainingRecipe {
     static let rate: Float = 0.05
   }
 
+  /// Whether a part of the model goes.
+  var takesAway: Bool { if case .sparsity = compression { true } else { false } }
+
   /// How much of the whole is compressed at a share of the way to it.
   public enum Pace: String, Sendable, CaseIterable {
     /// 1 − (1 − x)³: most of it early.
@@ -96,7 +99,7 @@ extension TrainingRecipe {
     public var unit = Unit.weights
     /// The share that is gone in the end.
     public var target: Float = 0.5
-    /// The share of the training after which it is gone; the rest learns on.
+    /// The share of the training after which it is to be gone; the rest learns on.
     public var until: Double = 0.6
     /// Magnitude: how it goes.
     public var schedule = Pace.cubic

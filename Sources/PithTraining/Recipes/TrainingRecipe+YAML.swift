@@ -136,6 +136,9 @@ extension TrainingRecipe {
           "'\(other)' is no key of 'sparsity': use method, of, target, until, schedule, every.")
       }
     }
+    for key in ["schedule", "every"] where mapping[key] != nil && sparsity.method != .magnitude {
+      throw TrainingRecipeError("'\(key)' is for magnitude: leave it out with \(sparsity.method.rawValue).")
+    }
     return sparsity
   }
 

@@ -200,6 +200,23 @@ public struct TrainingRecipe: Sendable, Equatable {
       try require(
         sparsity.unit == .weights || sparsity.method == .l0, "of", "weights where the method is no l0")
     }
+    func reaches(_ every: Int, _ until: Double, _ schedule: Pace) throws(TrainingRecipeError) {
+      guard case .steps(let steps) = end, schedule != .once else { return }
+      try require(Double(every) <= until * Double(steps), "every", "at most the share 'until' of the steps")
+    }
+    switch compression {
+    case .sparsity(let sparsity) where sparsity.method == .magnitude:
+      try reaches(sparsity.every, sparsity.until, sparsity.schedule)
+    case .sparsity:
+      if case .adamW = optimizer {
+      } else {
+        throw TrainingRecipeError(
+          "'optimizer' must be adamw for l0 and variational, whose gates and variances it moves.")
+      }
+    case .quantization(let quantization):
+      try reaches(quantization.every, quantization.until, quantization.schedule)
+    case nil: break
+    }
     if compression != nil {
       try require(
         keep == .last, "keep",

@@ -220,9 +220,10 @@ struct LabelTask: TrainingTask {
     return HeldOutQuality(loss: sum / count, accuracy: Double(right) / count)
   }
 
+  var current: Model { .encoder(parameters.applied(to: encoder)) }
+
   func model() -> TrainedModel {
-    let trained = Model.encoder(parameters.applied(to: encoder))
-    let model = recipe.compression == nil ? trained : trained.withoutUnused()
+    let model = recipe.takesAway ? current.withoutUnused() : current
     return (model, configuration.describing(model), files)
   }
 }

@@ -188,23 +188,27 @@ struct TextTask: TrainingTask {
   /// What is measured of a decoder on what is held out.
   func measure(_ now: Decoder) -> HeldOutQuality {
     let parts = windows.heldOutParts(windows: max(1, 4096 / recipe.window))
-    func mean(_ value: (TokenWindows.Part) -> Double) -> Double {
-      parts.reduce(0) { $0 + value($1) * Double($1.targets.count) }
-        / Double(parts.reduce(0) { $0 + $1.targets.count })
+    let teacher = recipe.keep == .best && teachers?.models.count == 1 ? teachers?.models[0] : nil
+    let qualities = parts.map { part in
+      teacher.map { now.quality(like: $0, on: part, pool: pool) }
+        ?? HeldOutQuality(loss: now.loss(part, pool: pool))
     }
-    var quality = HeldOutQuality(loss: mean { now.loss($0, pool: pool) })
-    if recipe.keep == .best, let teacher = teachers?.models.first, teachers?.models.count == 1 {
-      quality.divergence = mean { now.divergence(from: teacher, on: $0, pool: pool) }
+    let count = Double(parts.reduce(0) { $0 + $1.targets.count })
+    func mean(_ value: (HeldOutQuality) -> Double) -> Double {
+      zip(parts, qualities).reduce(0) { $0 + value($1.1) * Double($1.0.targets.count) } / count
     }
-    return quality
+    return HeldOutQuality(
+      loss: mean(\.loss), divergence: teacher == nil ? nil : mean { $0.divergence! })
   }
+
+  var current: Model { .decoder(parameters.applied(to: decoder)) }
 
   func model() -> TrainedModel { model(parameters.applied(to: decoder)) }
 
   /// A decoder with the configuration and the files of the student.
   func model(_ trained: Decoder) -> TrainedModel {
     let whole = Model.decoder(trained)
-    let model = recipe.compression == nil ? whole : whole.withoutUnused()
+    let model = recipe.takesAway ? whole.withoutUnused() : whole
     if case .new = recipe.start, recipe.compression == nil { return (model, configuration, files) }
     return (model, configuration.describing(model), files)
   }

@@ -101,7 +101,8 @@ public struct TrainingRun {
   ///   - force: whether unfinished work, or a model in the place of the output, may be replaced.
   ///   - keepEvery: steps after which the state is kept; nil for each minute.
   ///   - progress: called after each step; what it throws ends the training, which can go on from the last state that was kept.
-  /// - Throws: `TrainingError` if the loss is no number (the last state is kept), `CheckpointError` if something cannot be written.
+  /// - Throws: `TrainingError` if the loss is no number (the last state is kept), or if the model cannot be compressed as the recipe says, `CheckpointError` if
+  ///   something cannot be written.
   public func train(
     resume: Bool = false, force: Bool = false, keepEvery: Int? = nil,
     progress: (Progress) throws -> Void = { _ in }
@@ -146,7 +147,10 @@ public struct TrainingRun {
     var measured: HeldOutQuality?
     var (recent, tokens): ([Double], Int) = ([], 0)
     try task.exchange(afterSteps: training.optimizer.steps)
-    while share() < 1 {
+    var isDone = share() >= 1
+    // Of a training that was killed behind its last step.
+    if isDone { try finish(&training, task, log, seconds: elapsed()) }
+    while !isDone {
       let parts = task.parts(ofStep: training.optimizer.steps)
       let done: Training.Step
       do throws(TrainingError) { done = try step(task, parts, &training, share: share()) } catch {
@@ -156,8 +160,9 @@ public struct TrainingRun {
       try task.exchange(afterSteps: steps)
       tokens += parts.reduce(0) { $0 + task.batch(of: $1).count }
       recent = recent.suffix(49) + [done.loss]
-      if share() >= 1 { try finish(&training, task, log, seconds: elapsed()) }
-      measured = steps % recipe.evaluateEvery == 0 || share() >= 1 ? task.measure() : nil
+      isDone = share() >= 1
+      if isDone { try finish(&training, task, log, seconds: elapsed()) }
+      measured = isDone || steps % recipe.evaluateEvery == 0 ? task.measure() : nil
       try log.append(
         done, steps: steps, heldOut: measured, compressed: training.compression?.share, seconds: elapsed())
       if let measured { try best?.offer(task.parameters, measured, steps: steps, shownAs: output) }
@@ -171,8 +176,6 @@ public struct TrainingRun {
           heldOut: measured, compressed: training.compression?.share,
           tokensPerSecond: Double(tokens) / max(1e-9, (clock.now - start) / .seconds(1))))
     }
-    // Of a training that was killed behind its last step.
-    if measured == nil { try finish(&training, task, log, seconds: elapsed()) }
     if let best { try best.restore(task.parameters, on: pool) }
     let done = training.optimizer.steps
     let report = Report(
@@ -206,7 +209,7 @@ public struct TrainingRun {
     _ log: StepLog, _ best: BestParameters?
   ) throws -> TrainingError {
     guard case .notFinite(let step, let place, _) = error else { return error }
-    let layer = parts.lazy.compactMap { brokenLayer(task.model().model, task.batch(of: $0)) }.first
+    let layer = parts.lazy.compactMap { brokenLayer(task.current, task.batch(of: $0)) }.first
     if let best { try best.restore(task.parameters, on: pool) }
     let (heldOut, keptSteps) = (best?.quality ?? task.measure(), best?.steps ?? steps)
     var kept: String?

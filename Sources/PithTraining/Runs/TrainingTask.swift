@@ -34,6 +34,9 @@ protocol TrainingTask {
   /// What is measured on what is held out.
   func measure() -> HeldOutQuality
 
+  /// The model as it is being trained.
+  var current: Model { get }
+
   /// The trained model.
   func model() -> TrainedModel
 }
