@@ -22,6 +22,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/distillation.md"
 SEEDS = (0, 1, 2)
 STEPS = 600
+# Losses of characters, the first steps to which are counted.
+GOALS = (1.95, 1.90, 1.80)
 # The widths of a series with as many weights in the layers: the density falls with the square of the width.
 WIDTHS = (64, 96, 128, 192)
 
@@ -210,7 +212,7 @@ class Study:
             recipe = {
                 "model": {"new": {"layers": 4, "width": 128, "heads": 4, "feed-forward": 352, "context": 128}},
                 "text": str(self.data / "shakespeare/input.txt"), "held-out": 0.1, "window": 128, "batch": 8, "steps": 1000,
-                "learning-rate": 2e-3, "evaluate-every": 100, "seed": member, "temperature": 1, "soft": 0.5,
+                "learning-rate": 2e-3, "evaluate-every": 25, "seed": member, "temperature": 1, "soft": 0.5,
                 "members": {"folder": str(shared), "member": member, "of": 2, "every": 20, "burn-in": 200}}
             path = output.with_suffix(".yaml")
             path.write_text(json.dumps(recipe))
@@ -219,12 +221,12 @@ class Study:
                                               stdout=subprocess.DEVNULL))
         if any(process.wait() for process in processes):
             raise SystemExit("study: a member failed")
-        alone = self.trained(*self.characters("member-alone", batch=8, seed=0))
+        alone = self.trained(*self.characters("member-alone", batch=8, seed=0, **{"evaluate-every": 25}))
         curves = [("alone", curve(alone)), *[(f"member {member}", curve(output)) for member, output in enumerate(outputs)]]
-        goal = curves[0][1][-1][1]
-        lines = [row(name, *[f"{loss:.4f}" for _, loss in points], next((str(step) for step, loss in points if loss <= goal), "not reached"))
+        lines = [row(name, *[f"{loss:.4f}" for step, loss in points if step % 100 == 0],
+                     *[next((str(step) for step, loss in points if loss <= goal), "not reached") for goal in GOALS])
                  for name, points in curves]
-        return table(["validation loss after", *[str(step) for step, _ in curves[0][1]], f"steps to {goal:.4f}"], lines)
+        return table(["validation loss after", *range(100, 1001, 100), *[f"steps to {goal:.2f}" for goal in GOALS]], lines)
 
     # A language model.
 

@@ -59,7 +59,7 @@ struct VariationalDropout: GradualCompression {
     let alphas = drawn.places.map { logAlphas($0, on: pool) }
     // The least of these is what is noise the most.
     let least = try drawn.price.limit(
-      of: alphas.joined().map { -$0 }, gone: Self.noise(alphas, of: drawn.count))
+      of: alphas.flatMap { $0.values.map { -$0 } }, gone: Self.noise(alphas, of: drawn.count))
     let limit = min(Self.threshold, (-least).nextDown)
     for (place, alphas) in zip(drawn.places, alphas) {
       drawn.parameters.change(place - 1) { index, weight in alphas.values[index] > limit ? 0 : weight }

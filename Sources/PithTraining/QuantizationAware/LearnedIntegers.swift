@@ -13,7 +13,7 @@ struct LearnedIntegers: Sendable {
       let grid = LearnedGrid(
         Affine(
           rows: product.rows, columns: product.columns, bits: product.bits, groupSize: product.columns,
-          codes: product.codes, scales: .float16(scales)))
+          codes: product.codes, scales: .float16(scales), zeros: nil))
     else { return nil }
     (self.product, self.grid) = (product, grid)
   }
