@@ -1,6 +1,7 @@
 import PithTensors
 
-/// Gates or variances: what is drawn for each step, and the price of what is there.
+/// Gates or variances: what is drawn for each step, and the price of what is there. Once enough is gone it is settled: what is gone stays away, and
+/// the rest learns on without noise.
 struct DrawnValues {
   let parameters: Parameters
   /// The places of the values in the list.
@@ -9,7 +10,7 @@ struct DrawnValues {
   let count: Int
   var price: Price
   /// The share that was gone before the last step.
-  private(set) var share = 0.0
+  var share = 0.0
 
   private let seed: UInt64
   /// How much of the training was done before the last step.
@@ -23,10 +24,25 @@ struct DrawnValues {
     price = Price(target: Double(settings.target), until: settings.until)
   }
 
+  /// Whether it is settled what goes; nothing is paid then.
+  var isSettled: Bool { price.multiplier == 0 }
+
+  /// Whether so much is gone, and so much of the training is done, that it can be settled.
+  func canSettle(at share: Double, gone: @autoclosure () -> Double) -> Bool {
+    !isSettled && share >= price.until && price.isReached(gone: gone())
+  }
+
+  /// Settles what goes.
+  mutating func settle() { price.multiplier = 0 }
+
   /// Draws what a step learns with.
   mutating func draw(_ step: Int, _ share: Double, on pool: ThreadPool) {
     done = share
-    parameters.draw(seed &+ UInt64(step) &* 0xA076_1D64_78BD_642F, on: pool)
+    if !isSettled {
+      parameters.draw(seed &+ UInt64(step) &* 0xA076_1D64_78BD_642F, on: pool)
+    } else if parameters.noise != nil {
+      parameters.draw(nil, on: pool)
+    }
   }
 
   /// The price of each value in a step that began with a share of them gone.

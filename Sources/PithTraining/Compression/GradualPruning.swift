@@ -35,7 +35,7 @@ struct GradualPruning: GradualCompression {
 
   mutating func end(on pool: ThreadPool) {
     for (place, mask) in zip(places, masks ?? []) {
-      parameters.list[place].value.clear(where: mask, on: pool)
+      parameters.clear(place, where: mask, on: pool)
     }
   }
 
@@ -57,16 +57,16 @@ struct GradualPruning: GradualCompression {
 
 extension PruningMask {
   /// The mask that keeps what is not 0.
-  fileprivate init(nonzerosOf matrix: Matrix) {
+  init(nonzerosOf matrix: Matrix) {
     self.init(rows: matrix.rows, columns: matrix.columns)
     keeps = matrix.values.map { $0 != 0 }
   }
 }
 
-extension Matrix {
-  /// Sets to 0 what a mask removes.
-  fileprivate mutating func clear(where mask: PruningMask, on pool: ThreadPool) {
-    values.withUnsafeMutableBufferPointer { values in
+extension Parameters {
+  /// Sets to 0 what a mask removes of a value.
+  func clear(_ place: Int, where mask: PruningMask, on pool: ThreadPool) {
+    list[place].value.values.withUnsafeMutableBufferPointer { values in
       mask.keeps.withUnsafeBufferPointer { keeps in
         nonisolated(unsafe) let (values, keeps) = (values, keeps)
         pool.forEach(count: values.count, grain: 65_536) { range in

@@ -17,9 +17,14 @@ struct LearnedGates: GradualCompression {
 
   var share: Double { drawn.share }
 
-  mutating func begin(step: Int, share: Double, on pool: ThreadPool) { drawn.draw(step, share, on: pool) }
+  mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError) {
+    if drawn.canSettle(at: share, gone: closed(on: pool)) { try finish(on: pool) }
+    if drawn.isSettled { drawn.share = closed(on: pool) }
+    drawn.draw(step, share, on: pool)
+  }
 
   mutating func charge(times factor: Float, on pool: ThreadPool) {
+    guard !drawn.isSettled else { return }
     let each = factor * drawn.price(gone: closed(on: pool))
     for place in drawn.places {
       let logAlpha = drawn.parameters.list[place].value.values
@@ -39,13 +44,15 @@ struct LearnedGates: GradualCompression {
     return 1 - open / Double(drawn.count)
   }
 
-  /// Closes the wanted number of gates: those that are the least likely to be open.
+  /// Closes the wanted number of gates for good: those that are the least likely to be open. The others stay as they are.
   mutating func finish(on pool: ThreadPool) throws(TrainingError) {
+    guard !drawn.isSettled else { return }
     let all = drawn.places.flatMap { drawn.parameters.list[$0].value.values }
     let limit = try drawn.price.limit(of: all, gone: closed(on: pool))
     for place in drawn.places {
       drawn.parameters.change(place) { $1 <= limit ? HardConcrete.closed : $1 }
     }
+    drawn.settle()
     drawn.parameters.draw(nil, on: pool)
   }
 }

@@ -9,7 +9,7 @@ struct Price {
   let target: Double
   /// The share of the training in which it goes.
   let until: Double
-  /// λ, in nats for all that could go.
+  /// λ, in nats for all that could go; 0 once nothing is to be paid any more.
   var multiplier = 0.1
 
   private static let (stiffness, pace, highest) = (20.0, 0.1, 1e6)
@@ -26,6 +26,9 @@ struct Price {
     multiplier = min(multiplier * Elementary.exp(Self.pace * gap), Self.highest)
     return Float(multiplier * max(0, 1 + Self.stiffness * gap))
   }
+
+  /// Whether what is to be gone is, but for the few that can be cut.
+  func isReached(gone: Double) -> Bool { target - gone <= Self.tolerance }
 
   /// The score up to which all is to go in the end, where those of the least scores go first; −∞ for none.
   ///

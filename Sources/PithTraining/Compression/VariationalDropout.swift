@@ -1,3 +1,4 @@
+import PithSparsity
 import PithTensors
 
 /// Variational dropout: each weight has a variance of its own, and those that are mostly noise go (Molchanov et al., arXiv 1701.05369). What the divergence
@@ -9,11 +10,15 @@ struct VariationalDropout: GradualCompression {
   static let start: Float = -10
   /// log α from which on a weight goes: its dropout rate is above 0.95.
   static let threshold: Float = 3
+  /// log σ² of a weight without noise.
+  private static let settled: Float = -30
   /// What keeps θ² from 0.
   private static let tiny = 1e-30
 
   /// The values are log σ² of each weight, which stands before them in the list.
   private var drawn: DrawnValues
+  /// Which weights are there once that is settled.
+  private var masks: [PruningMask]?
 
   init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters, seed: UInt64) {
     drawn = DrawnValues(settings, parameters, seed: seed)
@@ -38,9 +43,23 @@ struct VariationalDropout: GradualCompression {
     return k1 * k3 * s * (1 - s) + sigmoid(-logAlpha) / 2
   }
 
-  mutating func begin(step: Int, share: Double, on pool: ThreadPool) { drawn.draw(step, share, on: pool) }
+  mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError) {
+    if drawn.canSettle(at: share, gone: noise(on: pool)) { try finish(on: pool) }
+    if drawn.isSettled, masks == nil {
+      masks = drawn.places.map { PruningMask(nonzerosOf: drawn.parameters.list[$0 - 1].value) }
+      drawn.share = noise(on: pool)
+    }
+    drawn.draw(step, share, on: pool)
+  }
+
+  mutating func end(on pool: ThreadPool) {
+    for (place, mask) in zip(drawn.places, masks ?? []) {
+      drawn.parameters.clear(place - 1, where: mask, on: pool)
+    }
+  }
 
   mutating func charge(times factor: Float, on pool: ThreadPool) {
+    guard !drawn.isSettled else { return }
     let parameters = drawn.parameters
     let alphas = drawn.places.map { logAlphas($0, on: pool) }
     let each = factor * drawn.price(gone: Self.noise(alphas, of: drawn.count))
@@ -55,7 +74,9 @@ struct VariationalDropout: GradualCompression {
     }
   }
 
+  /// Takes away the weights that are noise for good, the wanted share at least.
   mutating func finish(on pool: ThreadPool) throws(TrainingError) {
+    guard !drawn.isSettled else { return }
     let alphas = drawn.places.map { logAlphas($0, on: pool) }
     // The least of these is what is noise the most.
     let least = try drawn.price.limit(
@@ -63,8 +84,14 @@ struct VariationalDropout: GradualCompression {
     let limit = min(Self.threshold, (-least).nextDown)
     for (place, alphas) in zip(drawn.places, alphas) {
       drawn.parameters.change(place - 1) { index, weight in alphas.values[index] > limit ? 0 : weight }
+      drawn.parameters.change(place) { _, _ in Self.settled }
     }
+    drawn.settle()
     drawn.parameters.draw(nil, on: pool)
+  }
+
+  private func noise(on pool: ThreadPool) -> Double {
+    Self.noise(drawn.places.map { logAlphas($0, on: pool) }, of: drawn.count)
   }
 
   /// The share of weights that are mostly noise.
