@@ -55,7 +55,7 @@ class Study(study_distillation.Study):
         (PAGE.parent / "learning-to-be-small.svg").write_text(efforts_plot(made))
         return table(["", "bits", "MB", "perplexity", "KL divergence", "minutes"], [
             row(effort, bits, f"{one['bytes'] / 1e6:.1f}", f"{one['perplexity']:.2f}", f"{one['divergence']:.3f}", f"{one['seconds'] / 60:.0f}")
-            for (effort, bits), one in made.items()])
+            for (effort, bits), one in made.items()]) + picture("KL divergence against bytes", "learning-to-be-small.svg")
 
     def masked(self):
         """SparseGPT, and then training of what its masks keep."""
@@ -101,7 +101,7 @@ class Study(study_distillation.Study):
         return table(["", "heads", "accuracy, %", "MB", "texts/s, one by one"], [
             row("fine-tuned", layers * heads, f"{self.accuracy(teacher):.1f}", f"{self.size(teacher)[1] / 1e6:.1f}", f"{slow[0]:.0f}"),
             row("without what its gates closed", layers * heads - len(gone), f"{self.accuracy(cut):.1f}", f"{self.size(cut)[1] / 1e6:.1f}",
-                f"{fast[0]:.0f}")])
+                f"{fast[0]:.0f}")]) + picture("which heads stay", "heads.svg")
 
     def digits(self):
         """A net of two layers on pictures of digits, of which most weights are noise."""
@@ -138,7 +138,11 @@ class Study(study_distillation.Study):
                 curves[title, schedule] = curve(folder)
                 lines.append(row(title, schedule, f"{report(start)['validation_loss']:.4f}", f"{report(folder)['validation_loss']:.4f}"))
         (PAGE.parent / "a-part-at-a-time.svg").write_text(curves_plot(curves))
-        return table(["", "schedule", "loss before", "validation loss"], lines)
+        return table(["", "schedule", "loss before", "validation loss"], lines) + picture("validation losses", "a-part-at-a-time.svg")
+
+
+def picture(what, file):
+    return f"\n![{what}]({file})\n"
 
 
 def svg(width, height, parts):

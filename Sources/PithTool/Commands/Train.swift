@@ -31,9 +31,9 @@ struct Train: ParsableCommand {
       With sparsity or quantization a part of the layers goes, or becomes integers, while the rest learns to live with it; the \
       output is as small as that:
 
-        sparsity: {method: magnitude, target: 80%}            # or variational
-        sparsity: {method: l0, of: heads, target: 60%}        # weights, neurons, heads, layers
-        quantization: {bits: 3, group-size: 64}               # layer after layer
+        sparsity: {method: magnitude, target: 80%}      # or variational
+        sparsity: {method: l0, of: heads, target: 60%}  # neurons, layers, weights
+        quantization: {bits: 3, group-size: 64}         # layer after layer
 
       Further keys: parts, optimizer (adamw, momentum), weight-decay, warm-up, decay (cosine, linear, constant), clipping, dropout, \
       label-smoothing, recompute, evaluate-every, keep (last, best), seed. The output is a model's folder with steps.jsonl, loss.svg \
