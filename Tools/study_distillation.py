@@ -212,7 +212,7 @@ class Study:
             recipe = {
                 "model": {"new": {"layers": 4, "width": 128, "heads": 4, "feed-forward": 352, "context": 128}},
                 "text": str(self.data / "shakespeare/input.txt"), "held-out": 0.1, "window": 128, "batch": 8, "steps": 1000,
-                "learning-rate": 2e-3, "evaluate-every": 25, "seed": member, "temperature": 1, "soft": 0.5,
+                "learning-rate": 2e-3, "evaluate-every": 25, "seed": member, "temperature": 1, "soft": 0.25,
                 "members": {"folder": str(shared), "member": member, "of": 2, "every": 20, "burn-in": 200}}
             path = output.with_suffix(".yaml")
             path.write_text(json.dumps(recipe))
