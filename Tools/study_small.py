@@ -92,7 +92,7 @@ class Study(study_distillation.Study):
         teacher = self.trained(*self.classes("teacher"))
         cut = self.trained(*self.classes(
             "heads", model=str(teacher), teacher=str(teacher), soft=0.7, **{"learning-rate": 5e-5, "warm-up": 20},
-            sparsity={"method": "l0", "of": "heads", "target": 0.6}))
+            sparsity={"method": "l0", "of": "heads", "target": 0.65}))
         configuration = json.loads((cut / "config.json").read_text())
         layers, heads = configuration["num_hidden_layers"], configuration["num_attention_heads"]
         gone = {(int(layer), head) for layer, some in configuration["pruned_heads"].items() for head in some}
@@ -133,7 +133,7 @@ class Study(study_distillation.Study):
         for title, (key, members, schedules) in kinds.items():
             for schedule in schedules:
                 folder = self.trained(*self.characters(
-                    f"{key}-{schedule}", model=str(start), steps=600, **{"learning-rate": 1e-3, "evaluate-every": 50},
+                    f"{key}-{schedule}", model=str(start), steps=300, **{"learning-rate": 1e-3, "evaluate-every": 25},
                     **{key: {**members, "schedule": schedule}}))
                 curves[title, schedule] = curve(folder)
                 lines.append(row(title, schedule, f"{report(start)['validation_loss']:.4f}", f"{report(folder)['validation_loss']:.4f}"))
