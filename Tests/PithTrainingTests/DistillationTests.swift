@@ -226,27 +226,10 @@ struct DistillationTests {
 
   @Test func aNewEncoderLearnsImages() throws {
     let folder = try TrainingRunTests.Folder()
-    var random = SeededGenerator(seed: 8)
-    // Of four pixels the brightest names the class.
-    let lines = (0..<240).map { _ in
-      let bright = Int(random.next() % 4)
-      return (0..<4).map { $0 == bright ? "\(5 + random.next() % 3)" : "\(random.next() % 4)" }.joined(
-        separator: ",")
-        + ",\(bright)\n"
-    }.joined()
+    let lines = TrainingRunTests.Folder.images
     func recipe(_ text: String, _ more: String = "") throws -> TrainingRecipe {
-      try text.write(toFile: folder.path + "/images.csv", atomically: true, encoding: .utf8)
-      return try TrainingRecipe(
-        yaml: """
-          model: {new: {layers: 1, width: 32, heads: 2, feed-forward: 64, context: 5}}
-          images: \(folder.path)/images.csv
-          held-out: 0.2
-          batch: 16
-          steps: 400
-          learning-rate: 3e-3
-          warm-up: 10
-          \(more)
-          """)
+      try folder.recipe(
+        "layers: 1, width: 32, heads: 2, feed-forward: 64, context: 5", images: text, more)
     }
     let output = folder.path + "/images"
     let report = try TrainingRun(recipe(lines), output: output, pool: pool).train()

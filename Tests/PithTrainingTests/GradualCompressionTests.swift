@@ -138,18 +138,8 @@ struct GradualCompressionTests {
   private func recipe(_ folder: TrainingRunTests.Folder, _ sparsity: String, steps: Int = 60) throws
     -> TrainingRecipe
   {
-    try TrainingRecipe(
-      yaml: """
-        model: {new: {layers: 2, width: 32, heads: 4, feed-forward: 48, context: 32}}
-        text: \(folder.path)/text.txt
-        window: 16
-        batch: 4
-        steps: \(steps)
-        learning-rate: 1e-2
-        warm-up: 5
-        evaluate-every: 20
-        sparsity: \(sparsity)
-        """)
+    try folder.recipe(
+      "layers: 2, width: 32, heads: 4, feed-forward: 48, context: 32", steps: steps, "sparsity: \(sparsity)")
   }
 
   private func layers(_ path: String) throws -> [Linear] {
@@ -349,24 +339,8 @@ struct GradualCompressionTests {
 
   @Test func headsOfAnEncoderAreCutOut() throws {
     let folder = try TrainingRunTests.Folder()
-    var random = SeededGenerator(seed: 8)
-    let lines = (0..<240).map { _ in
-      let bright = Int(random.next() % 4)
-      return (0..<4).map { $0 == bright ? "\(5 + random.next() % 3)" : "\(random.next() % 4)" }.joined(
-        separator: ",")
-        + ",\(bright)\n"
-    }.joined()
-    try lines.write(toFile: folder.path + "/images.csv", atomically: true, encoding: .utf8)
-    let recipe = try TrainingRecipe(
-      yaml: """
-        model: {new: {layers: 2, width: 32, heads: 4, feed-forward: 64, context: 5}}
-        images: \(folder.path)/images.csv
-        held-out: 0.2
-        batch: 16
-        steps: 400
-        learning-rate: 3e-3
-        warm-up: 10
-        """)
+    let recipe = try folder.recipe(
+      "layers: 2, width: 32, heads: 4, feed-forward: 64, context: 5", images: TrainingRunTests.Folder.images)
     let (whole, output) = (folder.path + "/whole", folder.path + "/images")
     _ = try TrainingRun(recipe, output: whole, pool: pool).train()
     var sparse = recipe

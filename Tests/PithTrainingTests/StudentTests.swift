@@ -84,17 +84,8 @@ struct StudentTests {
   private func recipe(_ folder: TrainingRunTests.Folder, _ shape: String, steps: Int = 40) throws
     -> TrainingRecipe
   {
-    try TrainingRecipe(
-      yaml: """
-        model: {new: {layers: 2, width: 64, heads: 2, feed-forward: 128, context: 32, \(shape)}}
-        text: \(folder.path)/text.txt
-        window: 16
-        batch: 4
-        steps: \(steps)
-        learning-rate: 1e-2
-        warm-up: 5
-        evaluate-every: 20
-        """)
+    try folder.recipe(
+      "layers: 2, width: 64, heads: 2, feed-forward: 128, context: 32, \(shape)", steps: steps)
   }
 
   @Test(arguments: StaticMask.Pattern.allCases)

@@ -22,21 +22,52 @@ struct TrainingRunTests {
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The training of a new decoder on the text.
+    func recipe(_ shape: String, steps: Int, _ more: String = "") throws -> TrainingRecipe {
+      try TrainingRecipe(
+        yaml: """
+          model: {new: {\(shape)}}
+          text: \(path)/text.txt
+          window: 16
+          batch: 4
+          steps: \(steps)
+          learning-rate: 1e-2
+          warm-up: 5
+          evaluate-every: 20
+          \(more)
+          """)
+    }
+
+    /// Images of four pixels, of which the brightest names the class.
+    static let images: String = {
+      var random = SeededGenerator(seed: 8)
+      return (0..<240).map { _ in
+        let bright = Int(random.next() % 4)
+        return (0..<4).map { $0 == bright ? "\(5 + random.next() % 3)" : "\(random.next() % 4)" }
+          .joined(separator: ",") + ",\(bright)\n"
+      }.joined()
+    }()
+
+    /// The training of a new encoder on images.
+    func recipe(_ shape: String, images: String, _ more: String = "") throws -> TrainingRecipe {
+      try images.write(toFile: path + "/images.csv", atomically: true, encoding: .utf8)
+      return try TrainingRecipe(
+        yaml: """
+          model: {new: {\(shape)}}
+          images: \(path)/images.csv
+          held-out: 0.2
+          batch: 16
+          steps: 400
+          learning-rate: 3e-3
+          warm-up: 10
+          \(more)
+          """)
+    }
   }
 
   private func recipe(_ folder: Folder, steps: Int = 40, _ more: String = "") throws -> TrainingRecipe {
-    try TrainingRecipe(
-      yaml: """
-        model: {new: {layers: 2, width: 16, heads: 2, feed-forward: 24, context: 32}}
-        text: \(folder.path)/text.txt
-        window: 16
-        batch: 4
-        steps: \(steps)
-        learning-rate: 1e-2
-        warm-up: 5
-        evaluate-every: 20
-        \(more)
-        """)
+    try folder.recipe("layers: 2, width: 16, heads: 2, feed-forward: 24, context: 32", steps: steps, more)
   }
 
   @Test func aTrainedModelIsAnOrdinaryOne() throws {

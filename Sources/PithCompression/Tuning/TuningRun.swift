@@ -43,7 +43,8 @@ struct TuningRun {
       }
     }
     var after = try divergence(model, from: teacher)
-    if after >= before {
+    // What is no number is not better either.
+    if !(after < before) {
       (model, after) = (start, before)
       note = note ?? "training found nothing better than the model that it began with"
     }

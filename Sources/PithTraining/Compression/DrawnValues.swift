@@ -1,5 +1,20 @@
 import PithTensors
 
+/// A compression by values that are drawn.
+protocol DrawnCompression: GradualCompression {
+  /// The values.
+  var drawn: DrawnValues { get set }
+}
+
+extension DrawnCompression {
+  var multiplier: Double {
+    get { drawn.price.multiplier }
+    set { drawn.price.multiplier = newValue }
+  }
+
+  var share: Double { drawn.share }
+}
+
 /// Gates or variances: what is drawn for each step, and the price of what is there. Once enough is gone it is settled: what is gone stays away, and
 /// the rest learns on without noise.
 struct DrawnValues {

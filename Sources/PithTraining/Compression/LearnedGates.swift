@@ -2,20 +2,13 @@ import PithTensors
 
 /// L0 regularization: gates of a hard concrete distribution learn which weights, neurons, heads or layers go (Louizos et al., arXiv 1712.01312; of heads
 /// Voita et al., arXiv 1905.09418). What a gate costs finds itself so that the wanted share is expected to be closed.
-struct LearnedGates: GradualCompression {
+struct LearnedGates: DrawnCompression {
   /// The values are log α of each gate.
-  private var drawn: DrawnValues
+  var drawn: DrawnValues
 
   init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters, seed: UInt64) {
     drawn = DrawnValues(settings, parameters, seed: seed)
   }
-
-  var multiplier: Double {
-    get { drawn.price.multiplier }
-    set { drawn.price.multiplier = newValue }
-  }
-
-  var share: Double { drawn.share }
 
   mutating func begin(step: Int, share: Double, on pool: ThreadPool) throws(TrainingError) {
     if drawn.canSettle(at: share, gone: closed(on: pool)) { try finish(on: pool) }

@@ -5,7 +5,7 @@ import PithTensors
 /// from the log-uniform prior weighs finds itself so that the wanted share goes.
 ///
 ///     w ~ N(θ, σ²),  log α = log σ² − log θ²,  gone where log α > 3
-struct VariationalDropout: GradualCompression {
+struct VariationalDropout: DrawnCompression {
   /// log σ² of a weight before training.
   static let start: Float = -10
   /// log α from which on a weight goes: its dropout rate is above 0.95.
@@ -16,20 +16,13 @@ struct VariationalDropout: GradualCompression {
   private static let tiny = 1e-30
 
   /// The values are log σ² of each weight, which stands before them in the list.
-  private var drawn: DrawnValues
+  var drawn: DrawnValues
   /// Which weights are there once that is settled.
   private var masks: [PruningMask]?
 
   init(_ settings: TrainingRecipe.Sparsity, _ parameters: Parameters, seed: UInt64) {
     drawn = DrawnValues(settings, parameters, seed: seed)
   }
-
-  var multiplier: Double {
-    get { drawn.price.multiplier }
-    set { drawn.price.multiplier = newValue }
-  }
-
-  var share: Double { drawn.share }
 
   /// log α of a weight.
   @inline(__always) static func logAlpha(_ weight: Float, _ logVariance: Float) -> Float {
