@@ -130,4 +130,55 @@ import Testing
     }
     #expect(loss(b) < 0.8 * loss(a), "\(loss(b)) against \(loss(a))")
   }
+
+  /// Against the distances to all codewords.
+  @Test(arguments: [1, 3]) func codesAreChosenAnew(sets: Int) {
+    let pool = ThreadPool(threads: 2)
+    let (rows, columns, dimension) = (5, 14, 4)
+    let layout = VectorCodebook.Layout(dimension: dimension, codebooks: 1, bits: 3, sets: sets)
+    let words = Matrix.normal(rows: 8 * sets, columns: dimension, seed: 3)
+    let scales: [Float] = [1, 0.5, 2, 0, -1]
+    let halves = { (values: [Float]) in Bytes(copying: values.map { Half.encode($0).littleEndian }) }
+    let vectors = VectorCodebook(
+      rows: rows, columns: columns, layout: layout,
+      codes: Packing.pack([UInt16](repeating: 5, count: rows * 4), rows: rows, bits: 3),
+      tables: halves(words.values), scales: halves(scales))
+    let weight = Matrix.normal(rows: rows, columns: columns, seed: 4)
+    let found = StoredMatrix.vectors(vectors.recoded(nearestTo: weight, on: pool)).decoded()
+    for row in 0..<rows {
+      for run in 0..<4 {
+        let own = run * dimension..<min((run + 1) * dimension, columns)
+        func distance(_ value: (Int) -> Float) -> Double {
+          own.reduce(0) { $0 + Double((weight[row, $1] - value($1)) * (weight[row, $1] - value($1))) }
+        }
+        let least = (0..<8).map { code in
+          distance {
+            scales[row] * Half.decode(Half.encode(words[run % sets * 8 + code, $0 - own.lowerBound]))
+          }
+        }.min()!
+        #expect(abs(distance { found[row, $0] } - least) < 1e-4)
+      }
+    }
+  }
+
+  /// Of sums no code alone can be better, and what is a sum of codewords stays it.
+  @Test func sumsAreChosenAnew() {
+    let pool = ThreadPool(threads: 2)
+    let layout = VectorCodebook.Layout(dimension: 4, codebooks: 3, bits: 3)
+    let words = Matrix.normal(rows: 24, columns: 4, seed: 13)
+    let weight = Matrix.normal(rows: 9, columns: 16, seed: 14)
+    let vectors = VectorCodebook(
+      rows: 9, columns: 16, layout: layout,
+      codes: Packing.pack((0..<(9 * 12)).map { UInt16($0 % 7) }, rows: 9, bits: 3),
+      tables: Bytes(copying: words.values.map { Half.encode($0).littleEndian }), scales: nil)
+    func decoded(_ vectors: VectorCodebook) -> Matrix { StoredMatrix.vectors(vectors).decoded() }
+    func distance(_ a: Matrix) -> Double {
+      zip(a.values, weight.values).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+    }
+    let found = vectors.recoded(nearestTo: weight, on: pool)
+    #expect(distance(decoded(found)) < 0.5 * distance(decoded(vectors)))
+    #expect(
+      found.recoded(nearestTo: decoded(found), on: pool).codes.array(of: UInt8.self)
+        == found.codes.array(of: UInt8.self))
+  }
 }

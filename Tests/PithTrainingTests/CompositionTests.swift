@@ -22,11 +22,6 @@ struct CompositionTests {
           shape, cores: shape.cores.enumerated().map { Dense(random($1.rows, $1.columns, seed: UInt64($0))) }
         )),
       .masked(Masked(random(7, 40, seed: 3), at: .seed(5, perRow: 11))),
-      .vectors(vectors(scales: true)),
-      .transformed(
-        Transformed(
-          .scale(halves([0.5, 2] + Array(repeating: 1, count: 15))), .vectors(vectors(scales: false)))
-      ),
     ]
   }()
 
@@ -37,27 +32,6 @@ struct CompositionTests {
   /// Every fifth place, and so around.
   static func permutation(_ count: Int) -> Bytes {
     Bytes(copying: (0..<count).map { UInt16($0 * 5 % count).littleEndian })
-  }
-
-  /// Multiples of 1/16 below 1, which float16 holds, as it does their sums.
-  private static func sixteenths(_ count: Int, seed: UInt64) -> [Float] {
-    random(1, count, seed: seed).values.map { (16 * $0).rounded() / 16 }
-  }
-
-  private static func codes(_ count: Int, rows: Int, bits: Int, seed: UInt64) -> Bytes {
-    var generator = SeededGenerator(seed: seed)
-    let codes = (0..<(rows * count)).map { _ in UInt16(generator.uniform() * Float(1 << bits)) }
-    return Packing.pack(codes, rows: rows, bits: bits)
-  }
-
-  private static func vectors(scales: Bool) -> VectorCodebook {
-    let layout = VectorCodebook.Layout(dimension: 3, codebooks: 2, bits: 2, sets: 2)
-    let (rows, columns) = (6, 17)
-    return VectorCodebook(
-      rows: rows, columns: columns, layout: layout,
-      codes: codes(layout.codesPerRow(columns), rows: rows, bits: 2, seed: 24),
-      tables: halves(sixteenths(layout.tableShape.reduce(1, *), seed: 25)),
-      scales: scales ? halves(sixteenths(rows, seed: 26).map { $0 + 1 }) : nil)
   }
 
   @Test(arguments: matrices.indices) func gradientsAreThoseOfDifferences(_ index: Int) throws {

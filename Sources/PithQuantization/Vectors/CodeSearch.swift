@@ -8,6 +8,9 @@ enum CodeSearch: Sendable {
 
   /// See `LocalSearch`.
   case local(width: Int, rounds: Int, seed: UInt64)
+
+  /// From the codes that are there to those that none can better alone: see `CodeProblem.settle`.
+  case conditional(sweeps: Int)
 }
 
 /// The memory of one thread's search.
@@ -52,6 +55,7 @@ extension CodeSearch {
   var width: Int {
     switch self {
     case .beam(let width), .local(let width, _, _): width
+    case .conditional: 0
     }
   }
 
@@ -76,6 +80,7 @@ extension CodeSearch {
       case .local(let width, let rounds, let seed):
         let random = SeededGenerator(seed: seed &+ UInt64(place) &* 0x9E37_79B9_7F4A_7C15)
         LocalSearch(width: width, rounds: rounds).improve(chosen, problem, random, room: room)
+      case .conditional(let sweeps): problem.settle(chosen, from: 0, sweeps: sweeps)
       }
     }
   }

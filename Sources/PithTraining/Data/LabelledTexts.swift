@@ -144,18 +144,15 @@ struct LabelledTexts: Sendable {
     var order = Array(examples.indices)
     order.shuffle(using: &generator)
     // Of some dozen parts' texts the shortest go together, then the next; the parts themselves go in any order.
-    let pool = 32 * texts
-    var parts: [[Int]] = []
-    for start in stride(from: 0, to: perEpoch * texts, by: pool) {
-      let some = order[start..<min(start + pool, min(order.count, perEpoch * texts))].sorted {
-        examples[$0].tokens.count < examples[$1].tokens.count
-      }
-      for first in stride(from: 0, to: some.count, by: texts) {
-        parts.append(Array(some[first..<min(first + texts, some.count)]))
-      }
-    }
+    let count = min(order.count, perEpoch * texts)
+    var parts = Array(0..<((count + texts - 1) / texts))
     parts.shuffle(using: &generator)
-    return part(parts[place])
+    let (first, pool) = (parts[place] * texts, 32 * texts)
+    let start = first / pool * pool
+    let some = order[start..<min(start + pool, count)].sorted {
+      examples[$0].tokens.count < examples[$1].tokens.count
+    }
+    return part(Array(some[(first - start)..<min(first - start + texts, some.count)]))
   }
 
   /// All examples, those of like length together.

@@ -19,7 +19,7 @@ indirect enum Composition {
   case integers(LearnedIntegers)
   /// Codes of values: the weights that are rounded to them, the values, and scales.
   case table(LearnedTable)
-  /// Codes of vectors: the vectors, and scales.
+  /// Codes of vectors: the vectors, the weights that they are chosen for, and scales.
   case codewords(LearnedCodewords)
   /// A weight times its gates.
   case gated(GateGrid)
@@ -49,7 +49,7 @@ indirect enum Composition {
       return (.table(table), table.factors(near: original))
     case .vectors(let vectors):
       let codewords = LearnedCodewords(vectors)
-      return (.codewords(codewords), codewords.factors)
+      return (.codewords(codewords), codewords.factors(near: original, on: pool))
     case .transformed(let whole):
       let inner = original.map { whole.transform.behind($0, on: pool) }
       return of(whole.inner, near: inner, on: pool).map {
@@ -162,4 +162,16 @@ indirect enum Composition {
     case .behind(_, let inner): inner.decays(factor)
     }
   }
+
+  /// How many times as fast as others a factor is learned: shares of scales are about 1, and so far larger than weights.
+  func relativeRate(_ factor: Int) -> Float {
+    switch self {
+    case .grid, .integers: factor == 1 ? Self.rateOfShares : 1
+    case .table, .codewords: factor == 2 ? Self.rateOfShares : 1
+    case .product, .train, .masked, .gated: 1
+    case .behind(_, let inner): inner.relativeRate(factor)
+    }
+  }
+
+  private static let rateOfShares: Float = 10
 }

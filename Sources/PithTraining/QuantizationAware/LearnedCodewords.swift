@@ -1,73 +1,117 @@
+import PithQuantization
 import PithTensors
 import PithWeights
 
-/// Codes that stay, of which the codewords and the rows' scales are learned (AQLM, arXiv 2401.06118, section 3.4).
+/// Codes of vectors, of which everything is learned: the weights that codes are chosen for, anew at each step, the codewords, and the
+/// rows' scales (the codewords as in AQLM, arXiv 2401.06118, section 3.4).
 ///
-/// Scales are learned as shares of those in the beginning.
+/// A weight is s · Q(v/s) with the sum of codewords Q(x) that is nearest to the run x; choosing counts as the identity, as rounding does in LSQ (arXiv
+/// 1902.08153). Scales are learned as shares of those in the beginning.
 struct LearnedCodewords: Sendable {
   private let shape: VectorCodebook
-  private let codes: [UInt16]
   private let scales: [Float]?
 
   init(_ vectors: VectorCodebook) {
     shape = vectors
-    codes = Packing.unpack(
-      vectors.codes, rows: vectors.rows, columns: vectors.layout.codesPerRow(vectors.columns),
-      bits: vectors.layout.bits, as: UInt16.self)
     scales = vectors.scales?.halves
   }
 
-  /// What is learned, as it is in the beginning: codewords, one in a row, and the share of each scale.
-  var factors: [Matrix] {
+  /// What is learned, as it is in the beginning: codewords, one in a row, the weights that codes are chosen for, and the share of each scale.
+  ///
+  /// - Parameter original: weights from before; those that codes are chosen for go as far towards them as the codes stay.
+  func factors(near original: Matrix?, on pool: ThreadPool?) -> [Matrix] {
     let values = shape.tables.halves
     let codewords = Matrix(
       rows: values.count / shape.layout.dimension, columns: shape.layout.dimension, values: values)
-    guard scales != nil else { return [codewords] }
-    return [
-      codewords,
-      Matrix(rows: shape.rows, columns: 1, values: [Float](repeating: 1, count: shape.rows)),
-    ]
+    var weights = StoredMatrix.vectors(shape).decoded(on: pool)
+    if let original { weights = moved(weights, towards: original, on: pool ?? ThreadPool(threads: 1)) }
+    guard scales != nil else { return [codewords, weights] }
+    let ones = [Float](repeating: 1, count: shape.rows)
+    return [codewords, weights, Matrix(rows: shape.rows, columns: 1, values: ones)]
+  }
+
+  private func moved(_ start: Matrix, towards original: Matrix, on pool: ThreadPool) -> Matrix {
+    var weights = start
+    for way: Float in [0.25, 0.5, 0.75, 1] {
+      let tried = Matrix(
+        rows: shape.rows, columns: shape.columns,
+        values: zip(start.values, original.values).map { $0 + way * ($1 - $0) })
+      let chosen = shape.recoded(nearestTo: tried, on: pool).unpacked
+      let codes = shape.unpacked
+      for row in 0..<shape.rows {
+        forEachRun(of: row) { run, places in
+          if chosen[run] == codes[run] { weights.values[places] = tried.values[places] }
+        }
+      }
+    }
+    return weights
+  }
+
+  /// Calls `body` with each run of a row: where its codes and its weights are among all.
+  private func forEachRun(of row: Int, _ body: (_ codes: Range<Int>, _ places: Range<Int>) -> Void) {
+    let (columns, dimension, books) = (shape.columns, shape.layout.dimension, shape.layout.codebooks)
+    let runs = shape.layout.runs(columns)
+    for run in 0..<runs {
+      let code = (row * runs + run) * books
+      let end = min((run + 1) * dimension, columns)
+      body(code..<(code + books), (row * columns + run * dimension)..<(row * columns + end))
+    }
+  }
+
+  /// The weight in its storage.
+  private func codebook(_ factors: [Matrix], on pool: ThreadPool?) -> VectorCodebook {
+    let now = scales.map { zip($0, factors[2].values).map { $0 * $1 } }
+    return VectorCodebook(
+      rows: shape.rows, columns: shape.columns, layout: shape.layout, codes: shape.codes,
+      tables: Bytes(halves: factors[0].values), scales: now.map { Bytes(halves: $0) }
+    ).recoded(nearestTo: factors[1], on: pool ?? ThreadPool(threads: 1))
   }
 
   /// The weight.
-  func weight(_ factors: [Matrix], on pool: ThreadPool?) -> Matrix { stored(factors).decoded(on: pool) }
+  func weight(_ factors: [Matrix], on pool: ThreadPool?) -> Matrix {
+    StoredMatrix.vectors(codebook(factors, on: pool)).decoded(on: pool)
+  }
+
+  /// The weight in its storage.
+  func stored(_ factors: [Matrix]) -> StoredMatrix { .vectors(codebook(factors, on: nil)) }
 
   /// Adds the gradients of what is learned to those that are there.
   func carryBack(
     _ gradient: Matrix, _ factors: [Matrix], into gradients: inout [Matrix], on pool: ThreadPool?
   ) {
-    let layout = shape.layout
-    let (words, books) = (1 << layout.bits, layout.codebooks)
-    let (columns, dimension) = (shape.columns, layout.dimension)
-    let codesPerRow = layout.codesPerRow(columns)
+    let now = codebook(factors, on: pool)
+    let (codes, words, scalesNow) = (now.unpacked, now.tables.halves, now.scales?.halves)
+    let (layout, dimension, columns) = (shape.layout, shape.layout.dimension, shape.columns)
+    gradients[1].add(gradient)
+    let latent = gradients.remove(at: 1)
     let sums = Matrix.summed(rows: shape.rows, on: pool, like: gradients) { row, sums in
-      let start = scales?[row] ?? 1
-      let scale = scales == nil ? 1 : start * factors[1].values[row]
+      let scale = scalesNow?[row] ?? 1
       var slope: Float = 0
-      for run in 0..<layout.runs(columns) {
-        let first = run * dimension
-        let count = min(dimension, columns - first)
-        for book in 0..<books {
-          let code = Int(codes[row * codesPerRow + run * books + book])
-          let word = ((run % layout.sets * books + book) * words + code) * dimension
-          for index in 0..<count {
-            let part = gradient.values[row * columns + first + index]
-            sums[0].values[word + index] += scale * part
-            slope += part * factors[0].values[word + index]
+      forEachRun(of: row) { run, places in
+        let set = (places.lowerBound - row * columns) / dimension % layout.sets
+        for (book, code) in codes[run].enumerated() {
+          let word = ((set * layout.codebooks + book) << layout.bits + Int(code)) * dimension
+          for (index, place) in places.enumerated() {
+            sums[0].values[word + index] += scale * gradient.values[place]
+            slope += gradient.values[place] * words[word + index]
           }
         }
+        // What is chosen goes along with the weights, whose multiples of the scale fall as that grows.
+        if scale != 0 {
+          for place in places { slope -= gradient.values[place] * factors[1].values[place] / scale }
+        }
       }
-      if scales != nil { sums[1].values[row] += slope * start }
+      if let scales { sums[1].values[row] += slope * scales[row] }
     }
     for (index, sum) in sums.enumerated() { gradients[index].add(sum) }
+    gradients.insert(latent, at: 1)
   }
+}
 
-  /// The weight in its storage.
-  func stored(_ factors: [Matrix]) -> StoredMatrix {
-    .vectors(
-      VectorCodebook(
-        rows: shape.rows, columns: shape.columns, layout: shape.layout, codes: shape.codes,
-        tables: Bytes(halves: factors[0].values),
-        scales: scales.map { Bytes(halves: zip($0, factors[1].values).map { $0 * $1 }) }))
+extension VectorCodebook {
+  /// All codes: row, run, codebook.
+  fileprivate var unpacked: [UInt16] {
+    Packing.unpack(
+      codes, rows: rows, columns: layout.codesPerRow(columns), bits: layout.bits, as: UInt16.self)
   }
 }
