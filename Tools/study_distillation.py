@@ -15,13 +15,13 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 from demo import fetch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/distillation.md"
 SEEDS = (0, 1, 2)
-STEPS = 600
 # Losses of characters, the first steps to which are counted.
 GOALS = (1.95, 1.90, 1.80)
 # The widths of a series with as many weights in the layers: the density falls with the square of the width.
@@ -34,6 +34,7 @@ def say(text):
 
 class Study:
     NAME = "study-distillation"
+    STEPS = 300
 
     def __init__(self, pith, data, encoder):
         self.pith, self.data, self.encoder = str(pathlib.Path(pith).resolve()), data.resolve(), encoder.resolve()
@@ -57,9 +58,13 @@ class Study:
         return folder
 
     def train(self, trainings):
-        """The folders of models, of which as many are trained at a time as there are cores: the bytes are the same on any number of threads."""
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(lambda training: self.trained(*training, "--threads", "1"), trainings))
+        """The folders of models, of which as many are trained at a time as there are cores, and those that are left over one by one on all of them: the
+        bytes are the same on any number of threads."""
+        cores = os.cpu_count()
+        even = len(trainings) // cores * cores
+        with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+            folders = list(pool.map(lambda training: self.trained(*training, "--threads", "1"), trainings[:even]))
+        return folders + [self.trained(*training) for training in trainings[even:]]
 
     def compressed(self, name, model, steps, *arguments):
         folder = self.cache / name
@@ -78,13 +83,20 @@ class Study:
             path.write_text("\n\n".join(line.rsplit("\t", 1)[0] for line in lines))
         return path
 
+    def held_out(self):
+        """A few of the texts with classes that are held out: accuracies are measured on others, and a training would spend a tenth of its time on all."""
+        path = self.cache / "held-out.tsv"
+        if not path.exists():
+            path.write_text("\n".join((self.data / "sst2/dev.tsv").read_text().splitlines()[:401]) + "\n")
+        return path
+
     # Texts with classes.
 
-    def classes(self, name, seed=0, steps=STEPS, **members):
+    def classes(self, name, seed=0, **members):
         """A training on SST-2."""
         recipe = {
-            "model": str(self.encoder), "labels": str(self.data / "sst2/train.tsv"), "held-out": str(self.data / "sst2/dev.tsv"),
-            "batch": 32, "steps": steps, "learning-rate": 1e-4, "warm-up": 50, "decay": "linear", "weight-decay": 0.01,
+            "model": str(self.encoder), "labels": str(self.data / "sst2/train.tsv"), "held-out": str(self.held_out()),
+            "batch": 32, "steps": self.STEPS, "learning-rate": 1e-4, "warm-up": 50, "decay": "linear", "weight-decay": 0.01,
             "evaluate-every": 100_000, "seed": seed}
         return f"{name}-{seed}", {**recipe, **members}
 
@@ -146,7 +158,7 @@ class Study:
         def learning(name, start):
             letters = "".join(c if c.isalnum() else "-" for c in name)
             model = start if isinstance(start, dict) else str(start)
-            return self.classes(f"shape-{letters}", model=model, teacher=str(teacher), soft=0.7)
+            return self.classes(f"shape-{letters}", model=model, teacher=str(teacher), soft=0.7, batch=16)
 
         trained = self.train([learning(*student) for student in students])
         lines = [self.shape(name, folder) for name, folder in zip(["teacher", *[name for name, _ in students]], [teacher, *trained])]
@@ -183,7 +195,7 @@ class Study:
         """As many weights in the layers, spread over more."""
         def learning(width):
             shape = {"layers": 4, "width": width, "heads": 4, "feed-forward": 2 * width, "context": 128, "density": (WIDTHS[0] / width) ** 2}
-            return self.characters(f"width-{width}", model={"new": shape})
+            return self.characters(f"width-{width}", model={"new": shape}, batch=8)
 
         reports = [report(folder) for folder in self.train([learning(width) for width in WIDTHS])]
         losses = [report["validation_loss"] for report in reports]
@@ -194,9 +206,9 @@ class Study:
 
     def dropout(self):
         """What a model is on average under its dropout masks, learned by itself."""
-        teacher = self.trained(*self.characters("dropout-teacher", dropout=0.2))
+        teacher = self.trained(*self.characters("dropout-teacher", dropout=0.2, batch=8))
         student = self.trained(*self.characters(
-            "dropout-student", model=str(teacher), teacher=str(teacher), soft=1, temperature=1, steps=300,
+            "dropout-student", model=str(teacher), teacher=str(teacher), soft=1, temperature=1, steps=300, batch=8,
             **{"teacher-dropout": 0.2, "teacher-samples": 8, "learning-rate": 2e-4, "warm-up": 20}))
         lines = [row("trained with dropout 0.2, all weights scaled", f"{report(teacher)['validation_loss']:.4f}"),
                  row("the same, having learned its mean over eight masks", f"{report(student)['validation_loss']:.4f}")]
@@ -324,7 +336,9 @@ def main(about=__doc__, study=Study, parts=PARTS, page=PAGE):
     options = parser.parse_args()
     study = study(options.pith, options.data, options.encoder)
     for name in options.only or parts:
+        start = time.time()
         fill(page, name, parts[name](study))
+        say(f"{name}: {(time.time() - start) / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ COLOURS = {"no time": "#d97706", "some time": "#2563eb", "a ton of time": "#16a3
 
 class Study(study_distillation.Study):
     NAME = "study-small"
+    STEPS = 600
 
     # A language model.
 

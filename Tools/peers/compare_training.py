@@ -6,7 +6,7 @@
 The same shapes, batches and lengths on as many threads, one after the other, several times in turn: a character model, an encoder like
 MiniLM with a head of two classes, and SmolLM2-135M. The seconds are the median of the steps after the second; memory is the most that
 was resident. Environments and the float32 model are those of compare_quantization.py. `--accuracy` compares what comes of it: MiniLM
-on SST-2, fine-tuned by the same recipe with three seeds; ours are the teachers of study_distillation.py, and are kept with its models.
+on SST-2, fine-tuned by the same recipe with three seeds; the models are kept with those of study_distillation.py.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from compare_quantization import FULL, HERE, PAGE, ROOT, Comparison, measured, say
-from study_distillation import SEEDS, STEPS, Study, mean, row, table
+from study_distillation import SEEDS, Study, mean, row, table
 
 BEGIN, END = "<!-- tables: written by Tools/peers/compare_training.py -->\n", "<!-- end of the tables of training -->\n"
 ACCURACY = "<!-- table: accuracy of the trained -->\n", "<!-- end of the table of accuracy -->\n"
@@ -29,6 +29,8 @@ CASES = [
     ("SmolLM2-135M, 2 windows of 256 tokens", "decoder", 2, 256, 7),
 ]
 ROUNDS = 3
+# Of a fine-tuning.
+STEPS = 600
 
 
 def recipe(case, folder, work, batch, window, steps, text):
@@ -68,7 +70,7 @@ def theirs(comparison, case, folder, batch, window, steps):
 
 def accuracy(comparison, study):
     """MiniLM on SST-2: accuracy in percent, ours and theirs, with the same seeds."""
-    us = [study.accuracy(folder) for folder in study.teachers()]
+    us = [study.accuracy(folder) for folder in study.train([study.classes("compared", seed, steps=STEPS) for seed in SEEDS])]
     them, version = [], ""
     for seed in SEEDS:
         path = study.cache / f"pytorch-{seed}.json"
