@@ -247,9 +247,13 @@ class Study:
         text = self.cache / "text.txt"
         if not text.exists():
             say("text of the teacher itself")
-            own = "\n\n".join(self.run("generate", self.language_model, prompt, "--max-tokens", "400", "--temperature", "1", "--seed", str(seed))
-                              for seed, prompt in enumerate(["The", "In", "A", "When", "It", "After", "As", "During"] * 4))
-            text.write_text((self.data / "wikitext2/calibration.txt").read_text() + "\n\n" + own)
+            def write(seed, prompt):
+                return self.run("generate", self.language_model, prompt, "--max-tokens", "400", "--temperature", "1", "--seed", seed, "--threads", "1")
+
+            prompts = ["The", "In", "A", "When", "It", "After", "As", "During"] * 4
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                own = list(pool.map(write, range(len(prompts)), prompts))
+            text.write_text("\n\n".join([(self.data / "wikitext2/calibration.txt").read_text(), *own]))
         recipe = {
             "model": {"layers-of": str(self.language_model), "every": 2}, "teacher": str(self.language_model), "text": str(text),
             "held-out": 0.02, "window": 256, "batch": 4, "learning-rate": 4e-4, "warm-up": 20, "weight-decay": 0.01, "soft": 0.8,

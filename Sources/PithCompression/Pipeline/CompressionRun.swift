@@ -34,9 +34,10 @@ final class CompressionRun {
   /// Compresses everything that the plan says.
   func compressAll(_ calibration: Calibration?, memory: Int) throws {
     if let calibration, plan.entries.contains(where: \.needsCalibration) {
-      // The model is compressed under the feet of the tokens.
+      // The model is compressed under the feet of the tokens, of which none is needed once all is done.
+      let sequences = workspace.isCompressed ? [] : calibration.sequences
       let budget = RowBudget(bytes: memory, folder: workspace.parent)
-      try model.observe(calibration, budget: budget, on: compressor.pool) { try self.group($0, $1) }
+      try model.observe(sequences, budget: budget, on: compressor.pool) { try self.group($0, $1) }
     }
     for map in model.maps where compressed[plan[map.place].name] == nil && plan[map.place].quantizer != nil {
       _ = try group([map], nil)
@@ -51,9 +52,11 @@ final class CompressionRun {
     if let done = try workspace.group(index) {
       group = done
     } else {
+      let isNeeded = maps.contains { plan[$0.place].quantizer != nil }
+      if isNeeded, workspace.isCompressed { throw workspace.missing(index) }
       var statistics: InputStatistics?
       // Methods that need no calibration are measured by it, since the tokens are there.
-      if let input, maps.contains(where: { plan[$0.place].quantizer != nil }) {
+      if let input, isNeeded {
         statistics = input.statistics(on: compressor.pool)
       }
       let made = try compressor.compress(maps, statistics, folds: model.hasNormOfItsOwn(before: maps))

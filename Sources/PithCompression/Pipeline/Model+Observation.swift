@@ -4,15 +4,17 @@ import PithQuantization
 import PithTensors
 
 extension Model {
-  /// Sends calibration tokens through the model.
+  /// Sends tokens through the model.
   ///
-  /// - Parameter observer: sees each group of maps that share an input, and says what everything after sees in their place.
+  /// - Parameters:
+  ///   - sequences: the tokens; where there are none, nothing is computed but what the observer does.
+  ///   - observer: sees each group of maps that share an input, and says what everything after sees in their place.
   /// - Throws: what `observer` throws first; the run ends with it.
   func observe(
-    _ calibration: Calibration, budget: RowBudget, on pool: ThreadPool,
+    _ sequences: [[Int32]], budget: RowBudget, on pool: ThreadPool,
     _ observer: @escaping (_ maps: [Linear], _ input: Observation.Input) throws -> Observation.Replacement
   ) throws {
-    let batch = Batch(calibration.sequences.enumerated().map { (sequence: $0, position: 0, tokens: $1) })
+    let batch = Batch(sequences.enumerated().map { (sequence: $0, position: 0, tokens: $1) })
     var failure: (any Error)?
     let observer: Observation.Observer = { maps, input in
       do { return try observer(maps, input) } catch {

@@ -175,6 +175,13 @@ final class Workspace {
     }
   }
 
+  /// What to say of a group that was done, and is not there.
+  func missing(_ index: Int) -> CheckpointError {
+    .badData(
+      path: path(of: index), fault: "this part of unfinished work is missing",
+      mend: "pass --force without --resume to begin anew")
+  }
+
   /// Keeps a group; once one is kept, the work outlives this run.
   ///
   /// - Throws: `CheckpointError` if it cannot be written.
@@ -211,6 +218,9 @@ final class Workspace {
     if mkdir(path, 0o777) != 0, errno != EEXIST { throw Self.cannotWrite(output) }
     return path
   }
+
+  /// Whether all groups are done: training comes after them.
+  var isCompressed: Bool { FileManager.default.fileExists(atPath: folder + "/" + Self.tuning) }
 
   /// The output is in its place: nothing else need be kept.
   func finish() { isKept = false }

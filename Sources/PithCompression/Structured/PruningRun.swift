@@ -47,7 +47,7 @@ final class PruningRun {
       return
     }
     let budget = RowBudget(bytes: memory, folder: workspace.parent)
-    try model.observe(calibration, budget: budget, on: pool) { maps, input in
+    try model.observe(calibration.sequences, budget: budget, on: pool) { maps, input in
       let left = try maps.map { try self.isPruned($0) ? self.prune($0, input) : $0 }
       for map in maps { map.weight.releasePages() }
       if maps[0].place.role == .down { progress() }

@@ -47,12 +47,17 @@ public struct Parameter: Sendable {
   public let decays: Bool
   /// A learning rate of its own, for what is no value of the model; nil for the training's.
   public let rate: Float?
+  /// What the training's learning rate is multiplied by.
+  public let relativeRate: Float
 
-  init(_ name: ParameterName, _ value: Matrix, decays: Bool, rate: Float? = nil) {
+  init(
+    _ name: ParameterName, _ value: Matrix, decays: Bool, rate: Float? = nil, relativeRate: Float = 1
+  ) {
     self.name = name
     self.value = value
     self.decays = decays
     self.rate = rate
+    self.relativeRate = relativeRate
     gradient = Matrix(rows: value.rows, columns: value.columns)
   }
 }
@@ -132,7 +137,8 @@ public final class Parameters {
           list.append(
             Parameter(
               .factor(map.place, index), factor, decays: composition.decays(index),
-              rate: isGate ? TrainingRecipe.Compression.rate : nil))
+              rate: isGate ? TrainingRecipe.Compression.rate : nil,
+              relativeRate: composition.relativeRate(index)))
         }
         let (rows, columns) = (map.weight.rows, map.weight.columns)
         composed[name] = Composed(

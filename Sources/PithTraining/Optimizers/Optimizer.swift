@@ -47,7 +47,7 @@ public struct Optimizer: Sendable {
     steps += 1
     for index in parameters.list.indices where !parameters.isFrozen(index) {
       let decays = parameters.list[index].decays
-      let rate = parameters.list[index].rate ?? rate
+      let rate = parameters.list[index].rate ?? rate * parameters.list[index].relativeRate
       switch rule {
       case .adamW(let beta1, let beta2, let epsilon, let decay):
         var step = pith_adamw(
