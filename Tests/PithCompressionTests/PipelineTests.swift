@@ -269,6 +269,36 @@ import Testing
       ])
   }
 
+  /// A kill in the midst of training leaves what was compressed, which is not computed again.
+  @Test func trainingGoesOnBehindWhatWasCompressed() throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let yaml = "steps: [{method: gptq, bits: 3, group-size: 16}]"
+    let (path, copy) = (folder + "/part", folder + "/copy")
+    let partial = folder + "/.part.partial"
+    let tuning = Tuning(seconds: 0.5) { _, _ in
+      if !FileManager.default.fileExists(atPath: copy) {
+        try? FileManager.default.copyItem(atPath: partial, toPath: copy)
+      }
+    }
+    let whole = try compress(
+      "llama-biases", yaml, to: path, calibration(), .init(measures: false, tuning: tuning))
+    try FileManager.default.removeItem(atPath: path)
+    // What is missing is not made up for with nothing.
+    try FileManager.default.copyItem(atPath: copy, toPath: partial)
+    try FileManager.default.removeItem(atPath: partial + "/0.group.safetensors")
+    let settings = Compression.Settings(resumes: true, measures: false, tuning: Tuning(seconds: 0.5))
+    #expect(throws: CheckpointError.self) {
+      try compress("llama-biases", yaml, to: path, calibration(), settings)
+    }
+    try FileManager.default.removeItem(atPath: partial)
+    try FileManager.default.moveItem(atPath: copy, toPath: partial)
+    let resumed = try compress("llama-biases", yaml, to: path, calibration(), settings)
+    #expect(resumed.matrices.map(\.loss) == whole.matrices.map(\.loss))
+    #expect(resumed.tuning?.before == whole.tuning?.before)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["part"])
+  }
+
   /// Overwrites a weight of a float32 safetensors file.
   private func putNaN(in name: String, row: Int, column: Int, of path: String) throws {
     var data = try Data(contentsOf: URL(filePath: path))
