@@ -18,6 +18,9 @@ from study_distillation import ROOT, curve, report, row, say, table
 
 PAGE = ROOT / "docs/learning-to-be-small.md"
 TARGET = 0.8
+SCHEDULES = ("cubic", "even", "once")
+# Minutes of training by bits: the fewer there are, the more there is to gain.
+MINUTES = {2: 30, 3: 20, 4: 10}
 COLOURS = {"no time": "#d97706", "some time": "#2563eb", "a ton of time": "#16a34a"}
 
 
@@ -48,11 +51,11 @@ class Study(study_distillation.Study):
     def efforts(self):
         """Quality against bytes for no time, some time and a ton of time."""
         made = {}
-        for bits in (2, 3, 4):
+        for bits, minutes in MINUTES.items():
             width = ["--bits", bits, "--group-size", 64]
             made["no time", bits] = self.made(f"none-{bits}", "--method", "rtn", *width)
             made["some time", bits] = self.made(f"some-{bits}", "--effort", "some", *width)
-            made["a ton of time", bits] = self.made(f"ton-{bits}", "--effort", "ton", "--time-budget", "30m", *width)
+            made["a ton of time", bits] = self.made(f"ton-{bits}", "--effort", "ton", "--time-budget", f"{minutes}m", *width)
         (PAGE.parent / "learning-to-be-small.svg").write_text(efforts_plot(made))
         return table(["", "bits", "MB", "perplexity", "KL divergence", "minutes"], [
             row(effort, bits, f"{one['bytes'] / 1e6:.1f}", f"{one['perplexity']:.2f}", f"{one['divergence']:.3f}", f"{one['seconds'] / 60:.0f}")
@@ -104,6 +107,16 @@ class Study(study_distillation.Study):
             row("without what its gates closed", layers * heads - len(gone), f"{self.accuracy(cut):.1f}", f"{self.size(cut)[1] / 1e6:.1f}",
                 f"{fast[0]:.0f}")]) + picture("which heads stay", "heads.svg")
 
+    def pruned(self):
+        """MiniLM on SST-2 without most of its weights, which go little by little or at once."""
+        teacher = self.trained(*self.classes("teacher"))
+        folders = self.train([
+            self.classes(f"pruned-{schedule}", model=str(teacher), teacher=str(teacher), soft=0.7, **{"learning-rate": 5e-5, "warm-up": 20},
+                         sparsity={"method": "magnitude", "target": TARGET, "schedule": schedule}) for schedule in SCHEDULES])
+        return table(["", "schedule", "accuracy, %", "MB"], [
+            row(name, schedule, f"{self.accuracy(folder):.1f}", f"{self.size(folder)[1] / 1e6:.1f}")
+            for name, schedule, folder in [("fine-tuned", "", teacher), *[(f"{TARGET:.0%} of the weights gone", *pair) for pair in zip(SCHEDULES, folders)]]])
+
     def digits(self):
         """A net of two layers on pictures of digits, of which most weights are noise."""
         path = self.cache / "digits.csv"
@@ -127,7 +140,7 @@ class Study(study_distillation.Study):
         """A part at a time, against all of it and training as long."""
         start = self.trained(*self.characters("characters"))
         kinds = {
-            f"{TARGET:.0%} of the weights go": ("sparsity", {"method": "magnitude", "target": TARGET, "every": 10}, ["cubic", "even", "once"]),
+            f"{TARGET:.0%} of the weights go": ("sparsity", {"method": "magnitude", "target": TARGET, "every": 10}, SCHEDULES),
             "all layers become integers of 2 bits": ("quantization", {"bits": 2, "group-size": 32}, ["even", "once"]),
         }
         lines, curves = [], {}
@@ -202,7 +215,7 @@ def curves_plot(curves):
     return svg(width, height, parts)
 
 
-PARTS = {"efforts": Study.efforts, "masked": Study.masked, "two-bits": Study.two_bits, "heads": Study.heads, "digits": Study.digits, "once": Study.all_at_once}
+PARTS = {"efforts": Study.efforts, "masked": Study.masked, "two-bits": Study.two_bits, "heads": Study.heads, "pruned": Study.pruned, "digits": Study.digits, "once": Study.all_at_once}
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ public struct TrainingRun {
   /// - Parameters:
   ///   - resume: whether to go on where a training of the same recipe was last kept.
   ///   - force: whether unfinished work, or a model in the place of the output, may be replaced.
-  ///   - keepEvery: steps after which the state is kept; nil for each minute.
+  ///   - keepEvery: steps after which the state is kept; nil for each minute, less often where it would take more than a thirtieth of the time.
   ///   - progress: called after each step; what it throws ends the training, which can go on from the last state that was kept.
   /// - Throws: `TrainingError` if the loss is no number (the last state is kept), or if the model cannot be compressed as the recipe says, `CheckpointError` if
   ///   something cannot be written.
@@ -132,7 +132,7 @@ public struct TrainingRun {
 
     let clock = ContinuousClock()
     let start = clock.now
-    var kept = start
+    var (kept, pause) = (start, Duration.seconds(60))
     func elapsed() -> Double { earlier + (clock.now - start) / .seconds(1) }
     func share() -> Double {
       switch recipe.end {
@@ -166,9 +166,11 @@ public struct TrainingRun {
       try log.append(
         done, steps: steps, heldOut: measured, compressed: training.compression?.share, seconds: elapsed())
       if let measured { try best?.offer(task.parameters, measured, steps: steps, shownAs: output) }
-      if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > .seconds(60)) {
+      if keepEvery.map({ steps % $0 == 0 }) ?? (clock.now - kept > pause) {
+        let begun = clock.now
         try state.keep(training, elapsed: elapsed(), shownAs: output)
         kept = clock.now
+        pause = max(.seconds(60), begun.duration(to: kept) * 30)
       }
       try progress(
         Progress(
