@@ -49,9 +49,11 @@ class Study:
     def trained(self, name, recipe, *arguments):
         """The folder of a trained model; a training that was killed goes on."""
         folder = self.cache / name
+        path = folder.with_suffix(".yaml")
+        if folder.exists() and path.read_text() != json.dumps(recipe):
+            raise SystemExit(f"study: {folder} was trained by another recipe: remove it, to train it anew")
         if not folder.exists():
             say(name)
-            path = folder.with_suffix(".yaml")
             path.write_text(json.dumps(recipe))
             teaches = "teacher" in recipe or "members" in recipe
             self.run("distill" if teaches else "train", path, "-o", folder, "--resume", *arguments)

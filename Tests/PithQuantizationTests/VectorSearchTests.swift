@@ -161,15 +161,15 @@ import Testing
     }
   }
 
-  /// Of sums no code alone can be better, and what is a sum of codewords stays it.
-  @Test func sumsAreChosenAnew() {
+  /// Sums come nearer, and what is a sum of codewords stays it.
+  @Test(arguments: [2, 3, 16]) func sumsAreChosenAnew(books: Int) {
     let pool = ThreadPool(threads: 2)
-    let layout = VectorCodebook.Layout(dimension: 4, codebooks: 3, bits: 3)
-    let words = Matrix.normal(rows: 24, columns: 4, seed: 13)
+    let layout = VectorCodebook.Layout(dimension: 4, codebooks: books, bits: 3)
+    let words = Matrix.normal(rows: 8 * books, columns: 4, seed: 13)
     let weight = Matrix.normal(rows: 9, columns: 16, seed: 14)
     let vectors = VectorCodebook(
       rows: 9, columns: 16, layout: layout,
-      codes: Packing.pack((0..<(9 * 12)).map { UInt16($0 % 7) }, rows: 9, bits: 3),
+      codes: Packing.pack((0..<(9 * 4 * books)).map { UInt16($0 % 7) }, rows: 9, bits: 3),
       tables: Bytes(copying: words.values.map { Half.encode($0).littleEndian }), scales: nil)
     func decoded(_ vectors: VectorCodebook) -> Matrix { StoredMatrix.vectors(vectors).decoded() }
     func distance(_ a: Matrix) -> Double {

@@ -30,11 +30,11 @@ struct LearnedCodewordsTests {
     let (learned, stored) = (LearnedCodewords(vectors), StoredMatrix.vectors(vectors))
     let factors = learned.factors(near: nil, on: nil)
     #expect(learned.weight(factors, on: pool) == stored.decoded())
-    #expect(Self.bytes(learned.stored(factors)) == Self.bytes(stored))
+    #expect(Self.bytes(learned.stored(factors, on: nil)) == Self.bytes(stored))
     // Whatever the weights were before, they begin with the same codes, and no farther from what they were.
     let original = CompositionTests.random(Self.rows, Self.columns, seed: 6)
     let near = learned.factors(near: original, on: pool)
-    #expect(Self.bytes(learned.stored(near)) == Self.bytes(stored))
+    #expect(Self.bytes(learned.stored(near, on: nil)) == Self.bytes(stored))
     func distance(_ a: Matrix) -> Float { zip(a.values, original.values).reduce(0) { $0 + abs($1.0 - $1.1) } }
     #expect(distance(near[1]) < distance(factors[1]))
     // What is stored after a change is what the model was trained with, and codes change.
@@ -44,8 +44,8 @@ struct LearnedCodewordsTests {
         rows: factor.rows, columns: factor.columns,
         values: factor.values.map { $0 * (0.4 + 1.2 * generator.uniform()) })
     }
-    #expect(learned.weight(moved, on: pool) == learned.stored(moved).decoded(on: pool))
-    #expect(Self.bytes(learned.stored(moved))[0] != Self.bytes(stored)[0])
+    #expect(learned.weight(moved, on: pool) == learned.stored(moved, on: nil).decoded(on: pool))
+    #expect(Self.bytes(learned.stored(moved, on: nil))[0] != Self.bytes(stored)[0])
   }
 
   /// Written down weight by weight.
@@ -60,7 +60,7 @@ struct LearnedCodewordsTests {
     var alone = factors.map { Matrix(rows: $0.rows, columns: $0.columns) }
     learned.carryBack(c, factors, into: &alone, on: ThreadPool(threads: 1))
     #expect(gradients == alone && gradients[1] == c)
-    guard case .vectors(let chosen) = learned.stored(factors) else {
+    guard case .vectors(let chosen) = learned.stored(factors, on: nil) else {
       Issue.record("no vectors")
       return
     }
@@ -84,5 +84,27 @@ struct LearnedCodewordsTests {
     }
     #expect(zip(gradients[0].values, words).allSatisfy { abs($0 - $1) < 1e-4 })
     if scales { #expect(zip(gradients[2].values, shares).allSatisfy { abs($0 - $1) < 1e-4 }) }
+  }
+
+  /// Behind a transform, codewords and scales alike are those of what stands behind it; shares of scales learn faster.
+  @Test func aTransformStaysBeforeThem() throws {
+    let pool = ThreadPool(threads: 2)
+    let scales = (0..<Self.columns).map { 0.5 + Float($0 % 3) }
+    let matrix = StoredMatrix.transformed(
+      Transformed(.scale(CompositionTests.halves(scales)), .vectors(Self.vectors(books: 2, scales: true))))
+    let (composition, factors) = try #require(Composition.of(matrix, on: pool))
+    let weight = composition.weight(factors, rows: Self.rows, columns: Self.columns, on: pool)
+    #expect(zip(weight.values, matrix.decoded().values).allSatisfy { abs($0 - $1) < 1e-5 })
+    #expect(Self.bytes(composition.stored(factors, on: pool)) == Self.bytes(matrix))
+    #expect((0..<3).map(composition.relativeRate) == [1, 1, 10])
+    // A row of the whole is a row of what stands behind, column by column times the scales.
+    let c = CompositionTests.random(Self.rows, Self.columns, seed: 5)
+    var gradients = factors.map { Matrix(rows: $0.rows, columns: $0.columns) }
+    composition.carryBack(c, factors, into: &gradients, on: pool)
+    for row in 0..<Self.rows {
+      for column in 0..<Self.columns {
+        #expect(abs(gradients[1][row, column] - c[row, column] * scales[column]) < 1e-5)
+      }
+    }
   }
 }

@@ -161,7 +161,7 @@ struct LearnedGridTests {
     let dx = try #require(input.takeGradient())
     #expect(zip(dx.values, dy.times(stored.decoded(), on: pool).values).allSatisfy { abs($0 - $1) < 1e-4 })
     #expect(
-      parameters.resolved(map).weight.isPacked
-        && parameters.resolved(map).weight.decoded() == stored.decoded())
+      parameters.resolved(map, on: nil).weight.isPacked
+        && parameters.resolved(map, on: nil).weight.decoded() == stored.decoded())
   }
 }

@@ -52,11 +52,12 @@ final class CompressionRun {
     if let done = try workspace.group(index) {
       group = done
     } else {
-      let isNeeded = maps.contains { plan[$0.place].quantizer != nil }
-      if isNeeded, workspace.isCompressed { throw workspace.missing(index) }
+      if workspace.isCompressed, maps.contains(where: { plan[$0.place].needsCalibration }) {
+        throw workspace.missing(index)
+      }
       var statistics: InputStatistics?
       // Methods that need no calibration are measured by it, since the tokens are there.
-      if let input, isNeeded {
+      if let input, !workspace.isCompressed, maps.contains(where: { plan[$0.place].quantizer != nil }) {
         statistics = input.statistics(on: compressor.pool)
       }
       let made = try compressor.compress(maps, statistics, folds: model.hasNormOfItsOwn(before: maps))

@@ -171,7 +171,9 @@ final class Workspace {
     } catch CheckpointError.badData(let path, let fault, _) {
       throw CheckpointError.badData(
         path: path, fault: "unfinished work is damaged: \(fault)",
-        mend: "remove this file and resume, or pass --force without --resume to begin anew")
+        mend: isCompressed
+          ? "pass --force without --resume to begin anew"
+          : "remove this file and resume, or pass --force without --resume to begin anew")
     }
   }
 

@@ -9,7 +9,7 @@ enum CodeSearch: Sendable {
   /// See `LocalSearch`.
   case local(width: Int, rounds: Int, seed: UInt64)
 
-  /// From the codes that are there to those that none can better alone: see `CodeProblem.settle`.
+  /// From the codes that are there, each anew beside the others, some rounds long: see `CodeProblem.settle`.
   case conditional(sweeps: Int)
 }
 
@@ -55,7 +55,7 @@ extension CodeSearch {
   var width: Int {
     switch self {
     case .beam(let width), .local(let width, _, _): width
-    case .conditional: 0
+    case .conditional: 1
     }
   }
 

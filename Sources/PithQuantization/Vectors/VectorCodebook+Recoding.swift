@@ -2,13 +2,13 @@ import PithTensors
 import PithWeights
 
 extension VectorCodebook {
-  /// Rounds of `recoded`; most codes stay after the first.
+  /// Rounds of `recoded`, of which the first changes most.
   private static let sweeps = 2
 
-  /// The codewords that a weight is nearest to, with the tables and scales that there are.
+  /// Codes for another weight, with the tables and scales that there are: the nearest codewords, or sums of them that are near.
   ///
-  /// Each code is chosen anew beside the others of its sum, beginning with those that are there (iterated conditional modes, as in Martinez et al.,
-  /// *Revisiting additive quantization*, ECCV 2016, section 3); of one codebook, the nearest codeword.
+  /// Of several codebooks each code is chosen anew beside the others of its sum, two rounds long, beginning with those that are there (iterated conditional
+  /// modes, as in Martinez et al., *Revisiting additive quantization*, ECCV 2016, section 3).
   ///
   /// - Parameters:
   ///   - weight: rows × columns, as of this matrix.

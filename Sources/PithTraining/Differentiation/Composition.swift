@@ -79,7 +79,7 @@ indirect enum Composition {
   {
     switch self {
     case .product: return factors[0].times(factors[1], on: pool)
-    case .train(let shape): return stored(.train(shape), factors).decoded(on: pool)
+    case .train(let shape): return stored(.train(shape), factors, on: pool).decoded(on: pool)
     case .masked(_, let places):
       var weight = Matrix(rows: rows, columns: columns)
       weight.values.withUnsafeMutableBufferPointer { target in
@@ -124,9 +124,11 @@ indirect enum Composition {
   }
 
   /// The weight in its storage: factors and cores in float32, masked weights in float16.
-  func stored(_ factors: [Matrix]) -> StoredMatrix { stored(self, factors) }
+  func stored(_ factors: [Matrix], on pool: ThreadPool? = nil) -> StoredMatrix {
+    stored(self, factors, on: pool)
+  }
 
-  private func stored(_ composition: Composition, _ factors: [Matrix]) -> StoredMatrix {
+  private func stored(_ composition: Composition, _ factors: [Matrix], on pool: ThreadPool?) -> StoredMatrix {
     switch composition {
     case .product: .product(MatrixProduct(.dense(Dense(factors[0])), .dense(Dense(factors[1]))))
     case .train(let shape): .tensorTrain(TensorTrain(shape, cores: factors.map(Dense.init)))
@@ -134,9 +136,10 @@ indirect enum Composition {
     case .grid(let grid): grid.stored(factors)
     case .integers(let integers): integers.stored(factors)
     case .table(let table): table.stored(factors)
-    case .codewords(let codewords): codewords.stored(factors)
-    case .gated(let grid): .smallest(of: grid.weight(factors, noise: nil, on: nil))
-    case .behind(let transform, let inner): .transformed(Transformed(transform, inner.stored(factors)))
+    case .codewords(let codewords): codewords.stored(factors, on: pool)
+    case .gated(let grid): .smallest(of: grid.weight(factors, noise: nil, on: pool))
+    case .behind(let transform, let inner):
+      .transformed(Transformed(transform, inner.stored(factors, on: pool)))
     }
   }
 
@@ -163,7 +166,7 @@ indirect enum Composition {
     }
   }
 
-  /// How many times as fast as others a factor is learned: shares of scales are about 1, and so far larger than weights.
+  /// How many times as fast as others a factor is learned where all steps are as long: shares of scales are about 1, and so far larger than weights.
   func relativeRate(_ factor: Int) -> Float {
     switch self {
     case .grid, .integers: factor == 1 ? Self.rateOfShares : 1

@@ -47,7 +47,7 @@ public struct Parameter: Sendable {
   public let decays: Bool
   /// A learning rate of its own, for what is no value of the model; nil for the training's.
   public let rate: Float?
-  /// What the training's learning rate is multiplied by.
+  /// What the training's learning rate is multiplied by where steps do not depend on the length of gradients (AdamW).
   public let relativeRate: Float
 
   init(
@@ -278,9 +278,9 @@ public final class Parameters {
   }
 
   /// A map with its weight and bias as they are now.
-  func resolved(_ map: Linear) -> Linear {
+  func resolved(_ map: Linear, on pool: ThreadPool?) -> Linear {
     let name = ParameterName.weight(map.place)
-    let made = composed[name].map { $0.composition.stored(list[$0.factors].map(\.value)) }
+    let made = composed[name].map { $0.composition.stored(list[$0.factors].map(\.value), on: pool) }
     return Linear(
       made ?? places[name].flatMap { frozen[$0] } ?? value(name).map { plain($0, at: map.place) }
         ?? map.weight,
@@ -304,8 +304,12 @@ public final class Parameters {
   }
 
   /// The decoder with these values.
-  public func applied(to decoder: Decoder) -> Decoder { decoder.mapping(maps: resolved, norms: resolved) }
+  public func applied(to decoder: Decoder, on pool: ThreadPool? = nil) -> Decoder {
+    decoder.mapping(maps: { resolved($0, on: pool) }, norms: resolved)
+  }
 
   /// The encoder with these values.
-  public func applied(to encoder: Encoder) -> Encoder { encoder.mapping(maps: resolved, norms: resolved) }
+  public func applied(to encoder: Encoder, on pool: ThreadPool? = nil) -> Encoder {
+    encoder.mapping(maps: { resolved($0, on: pool) }, norms: resolved)
+  }
 }

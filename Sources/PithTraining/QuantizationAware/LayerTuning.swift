@@ -109,7 +109,7 @@ public struct LayerTuning {
       }
       try progress(done, min(1, share()))
     }
-    let tuned = parameters.applied(to: student)
+    let tuned = parameters.applied(to: student, on: pool)
     let after = error(of: tuned)
     if after < before { student = tuned }
     advance(\.student, through: student)

@@ -5,8 +5,8 @@ import PithWeights
 /// Codes of vectors, of which everything is learned: the weights that codes are chosen for, anew at each step, the codewords, and the
 /// rows' scales (the codewords as in AQLM, arXiv 2401.06118, section 3.4).
 ///
-/// A weight is s · Q(v/s) with the sum of codewords Q(x) that is nearest to the run x; choosing counts as the identity, as rounding does in LSQ (arXiv
-/// 1902.08153). Scales are learned as shares of those in the beginning.
+/// A weight is s · Q(v/s) with a sum of codewords Q(x) near the run x, found from the codes in the beginning, so that it depends on what is learned alone;
+/// choosing counts as the identity, as rounding does in LSQ (arXiv 1902.08153). Scales are learned as shares of those in the beginning.
 struct LearnedCodewords: Sendable {
   private let shape: VectorCodebook
   private let scales: [Float]?
@@ -31,13 +31,13 @@ struct LearnedCodewords: Sendable {
   }
 
   private func moved(_ start: Matrix, towards original: Matrix, on pool: ThreadPool) -> Matrix {
+    let codes = shape.unpacked
     var weights = start
     for way: Float in [0.25, 0.5, 0.75, 1] {
       let tried = Matrix(
         rows: shape.rows, columns: shape.columns,
         values: zip(start.values, original.values).map { $0 + way * ($1 - $0) })
       let chosen = shape.recoded(nearestTo: tried, on: pool).unpacked
-      let codes = shape.unpacked
       for row in 0..<shape.rows {
         forEachRun(of: row) { run, places in
           if chosen[run] == codes[run] { weights.values[places] = tried.values[places] }
@@ -73,7 +73,9 @@ struct LearnedCodewords: Sendable {
   }
 
   /// The weight in its storage.
-  func stored(_ factors: [Matrix]) -> StoredMatrix { .vectors(codebook(factors, on: nil)) }
+  func stored(_ factors: [Matrix], on pool: ThreadPool?) -> StoredMatrix {
+    .vectors(codebook(factors, on: pool))
+  }
 
   /// Adds the gradients of what is learned to those that are there.
   func carryBack(

@@ -205,7 +205,7 @@ struct LabelTask: TrainingTask {
   }
 
   func measure() -> HeldOutQuality {
-    let now = parameters.applied(to: encoder)
+    let now = parameters.applied(to: encoder, on: pool)
     var (sum, right) = (0.0, 0)
     for part in heldOut.allParts(texts: 64) {
       var run = Inference(part.batch, pool: pool)
@@ -220,7 +220,7 @@ struct LabelTask: TrainingTask {
     return HeldOutQuality(loss: sum / count, accuracy: Double(right) / count)
   }
 
-  var current: Model { .encoder(parameters.applied(to: encoder)) }
+  var current: Model { .encoder(parameters.applied(to: encoder, on: pool)) }
 
   func model() -> TrainedModel {
     let model = recipe.takesAway ? current.withoutUnused() : current

@@ -183,7 +183,7 @@ struct TextTask: TrainingTask {
     try peers?.exchange(parameters, afterSteps: steps, on: pool)
   }
 
-  func measure() -> HeldOutQuality { measure(parameters.applied(to: decoder)) }
+  func measure() -> HeldOutQuality { measure(parameters.applied(to: decoder, on: pool)) }
 
   /// What is measured of a decoder on what is held out.
   func measure(_ now: Decoder) -> HeldOutQuality {
@@ -201,9 +201,9 @@ struct TextTask: TrainingTask {
       loss: mean(\.loss), divergence: teacher == nil ? nil : mean { $0.divergence! })
   }
 
-  var current: Model { .decoder(parameters.applied(to: decoder)) }
+  var current: Model { .decoder(parameters.applied(to: decoder, on: pool)) }
 
-  func model() -> TrainedModel { model(parameters.applied(to: decoder)) }
+  func model() -> TrainedModel { model(parameters.applied(to: decoder, on: pool)) }
 
   /// A decoder with the configuration and the files of the student.
   func model(_ trained: Decoder) -> TrainedModel {
