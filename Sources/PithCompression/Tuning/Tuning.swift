@@ -28,8 +28,8 @@ public struct Tuning: Sendable {
     self.progress = progress
   }
 
-  /// The seconds of a stage: half of all.
-  public func seconds(of stage: Stage) -> Double { seconds / 2 }
+  /// The seconds of a stage.
+  public func seconds(of stage: Stage) -> Double { seconds * (stage == .layers ? 0.4 : 0.6) }
 
   /// Windows of a step.
   static let batch = 4
@@ -86,8 +86,8 @@ public struct Tuning: Sendable {
   /// The seconds of a step of each layer and one of the whole, in their shares of the time.
   private static func leastSeconds(of decoder: Decoder, on pool: ThreadPool) -> Double {
     let tokens = Double(batch * window(of: decoder))
-    // A step of the whole takes less: five such passes.
-    return 2 * passesOfLayers * tokens / speed(of: decoder, on: pool)
+    // A step reads with both models and goes back, which takes two such passes, and a fifth for the optimizer.
+    return max(passesOfLayers / 0.4, 5 / 0.6) * tokens / speed(of: decoder, on: pool)
   }
 
   /// Passes of a token through a layer: both models' states go on, and are learned from twice, there and back.

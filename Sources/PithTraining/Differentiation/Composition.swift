@@ -165,16 +165,4 @@ indirect enum Composition {
     case .behind(_, let inner): inner.decays(factor)
     }
   }
-
-  /// How many times as fast as others a factor is learned where all steps are as long: shares of scales are about 1, and so far larger than weights.
-  func relativeRate(_ factor: Int) -> Float {
-    switch self {
-    case .grid, .integers: factor == 1 ? Self.rateOfShares : 1
-    case .table, .codewords: factor == 2 ? Self.rateOfShares : 1
-    case .product, .train, .masked, .gated: 1
-    case .behind(_, let inner): inner.relativeRate(factor)
-    }
-  }
-
-  private static let rateOfShares: Float = 10
 }

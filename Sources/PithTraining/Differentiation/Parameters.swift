@@ -47,17 +47,12 @@ public struct Parameter: Sendable {
   public let decays: Bool
   /// A learning rate of its own, for what is no value of the model; nil for the training's.
   public let rate: Float?
-  /// What the training's learning rate is multiplied by where steps do not depend on the length of gradients (AdamW).
-  public let relativeRate: Float
 
-  init(
-    _ name: ParameterName, _ value: Matrix, decays: Bool, rate: Float? = nil, relativeRate: Float = 1
-  ) {
+  init(_ name: ParameterName, _ value: Matrix, decays: Bool, rate: Float? = nil) {
     self.name = name
     self.value = value
     self.decays = decays
     self.rate = rate
-    self.relativeRate = relativeRate
     gradient = Matrix(rows: value.rows, columns: value.columns)
   }
 }
@@ -137,8 +132,7 @@ public final class Parameters {
           list.append(
             Parameter(
               .factor(map.place, index), factor, decays: composition.decays(index),
-              rate: isGate ? TrainingRecipe.Compression.rate : nil,
-              relativeRate: composition.relativeRate(index)))
+              rate: isGate ? TrainingRecipe.Compression.rate : nil))
         }
         let (rows, columns) = (map.weight.rows, map.weight.columns)
         composed[name] = Composed(

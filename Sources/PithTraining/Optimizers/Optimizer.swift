@@ -35,7 +35,7 @@ public struct Optimizer: Sendable {
   /// Changes all parameters once, and clears their gradients.
   ///
   /// - Parameters:
-  ///   - rate: the learning rate, of all parameters that have none of their own; with AdamW, shares of scales have a multiple of it.
+  ///   - rate: the learning rate, of all parameters that have none of their own.
   ///   - factor: what gradients are multiplied by first.
   public mutating func step(_ parameters: Parameters, rate: Float, factor: Float = 1, on pool: ThreadPool) {
     if memories.isEmpty {
@@ -47,19 +47,18 @@ public struct Optimizer: Sendable {
     steps += 1
     for index in parameters.list.indices where !parameters.isFrozen(index) {
       let decays = parameters.list[index].decays
-      let own = parameters.list[index].rate
+      let rate = parameters.list[index].rate ?? rate
       switch rule {
       case .adamW(let beta1, let beta2, let epsilon, let decay):
         var step = pith_adamw(
-          rate: own ?? rate * parameters.list[index].relativeRate, decay: decays ? decay : 0, beta1: beta1,
-          beta2: beta2, epsilon: epsilon,
+          rate: rate, decay: decays ? decay : 0, beta1: beta1, beta2: beta2, epsilon: epsilon,
           correction1: 1 - Elementary.pow(beta1, Float(steps)),
           correction2: 1 - Elementary.pow(beta2, Float(steps)), factor: factor)
         Self.update(&parameters.list[index], &memories[index], on: pool) { gradient, value, memory, count in
           pith_adamw_step(&step, gradient, value, memory[0], memory[1], count)
         }
       case .momentum(let momentum, let decay):
-        let (rate, decay) = (own ?? rate, decays ? decay : 0)
+        let decay = decays ? decay : 0
         Self.update(&parameters.list[index], &memories[index], on: pool) { gradient, value, memory, count in
           for i in 0..<count {
             memory[0][i] = momentum * memory[0][i] + factor * gradient[i] + decay * value[i]
