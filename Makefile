@@ -12,7 +12,7 @@ help:
 	@echo "make bench    time the kernels"
 	@echo "make study-quantization DATA=folder   every method on one model: docs/quantization.md (hours; goes on where it was)"
 	@echo "make study-sparsity DATA=folder       the same for pruning: docs/sparsity.md (hours; the same)"
-	@echo "make study-distillation DATA=folder ENCODER=folder of all-MiniLM-L6-v2: students of every shape: docs/distillation.md (two to two and a half hours; goes on where it was)"
+	@echo "make study-distillation DATA=folder ENCODER=folder of all-MiniLM-L6-v2: students of every shape: docs/distillation.md (two hours; goes on where it was)"
 	@echo "make study-small DATA=folder ENCODER=folder   models that learn to be small: docs/learning-to-be-small.md (hours; goes on where it was)"
 	@echo "make compare-quantization DATA=folder the same through other quantizers, beside ours: docs/comparison.md (hours; the same)"
 	@echo "make compare-pruning DATA=folder      llm-compressor's pruning beside ours: docs/comparison.md (half an hour)"
