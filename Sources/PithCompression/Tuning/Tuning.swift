@@ -29,7 +29,12 @@ public struct Tuning: Sendable {
   }
 
   /// The seconds of a stage.
-  public func seconds(of stage: Stage) -> Double { seconds * (stage == .layers ? 0.4 : 0.6) }
+  public func seconds(of stage: Stage) -> Double {
+    seconds * (stage == .layers ? Self.shareOfLayers : 1 - Self.shareOfLayers)
+  }
+
+  /// The share of the time that is spent layer by layer: a minute there brings more than one of the whole.
+  private static let shareOfLayers = 0.75
 
   /// Windows of a step.
   static let batch = 4
@@ -87,7 +92,7 @@ public struct Tuning: Sendable {
   private static func leastSeconds(of decoder: Decoder, on pool: ThreadPool) -> Double {
     let tokens = Double(batch * window(of: decoder))
     // A step reads with both models and goes back, which takes two such passes, and a fifth for the optimizer.
-    return max(passesOfLayers / 0.4, 5 / 0.6) * tokens / speed(of: decoder, on: pool)
+    return max(passesOfLayers / shareOfLayers, 5 / (1 - shareOfLayers)) * tokens / speed(of: decoder, on: pool)
   }
 
   /// Passes of a token through a layer: both models' states go on, and are learned from twice, there and back.
