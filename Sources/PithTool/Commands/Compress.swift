@@ -314,8 +314,10 @@ struct Compress: ParsableCommand {
     Output.result(
       """
       then \(Format.duration(tuning.seconds)) of training, all in float32: \(Format.duration(layers)) in which each layer learns to give what the \
-      original's gives; \(Format.duration(whole)) in which all of them together learn its \
-      probabilities. What is nearest to these on text that was not learned is written, so nothing gets worse.
+      original's gives, where a minute brought the most when this was measured; \(Format.duration(whole)) in which all of them together learn the \
+      original's probabilities, which no layer sees alone. The fewer bits there are the more it pays: in 2 bits it took two fifths off the perplexity of \
+      SmolLM2-135M, where codes of vectors, without training, took a third at most. \
+      What is nearest to these probabilities on text that was not learned is written, so nothing gets worse.
       """)
   }
 
