@@ -19,6 +19,8 @@ from study_distillation import ROOT, curve, report, row, say, table
 PAGE = ROOT / "docs/learning-to-be-small.md"
 TARGET = 0.8
 SCHEDULES = ("cubic", "even", "once")
+# Tokens that the model writes itself to learn from.
+OWN_TOKENS = 40_000
 # Minutes of training by bits: the fewer there are, the more there is to gain.
 MINUTES = {2: 30, 3: 15, 4: 5}
 COLOURS = {"no time": "#d97706", "some time": "#2563eb", "a ton of time": "#16a34a"}
@@ -30,21 +32,26 @@ class Study(study_distillation.Study):
 
     # A language model.
 
-    def made(self, name, *arguments):
-        """A compressed SmolLM2: its bytes, perplexity and divergence, and the seconds it took."""
+    def made(self, name, *arguments, text=None):
+        """A compressed SmolLM2: its bytes, perplexity and divergence, and the seconds it took. Without a text, it read WikiText-2's validation text."""
         folder, path = self.cache / name, self.cache / f"{name}.json"
         if not path.exists():
             say(name)
             start = time.time()
-            self.run("compress", self.language_model, "-o", folder, "--calibration", self.data / "wikitext2/calibration.txt",
+            self.run("compress", self.language_model, "-o", folder, "--calibration", text or self.data / "wikitext2/calibration.txt",
                      "--skip-measuring", "--resume", *arguments)
             self.measure(folder, path, time.time() - start)
         return json.loads(path.read_text())
 
+    def quality(self, folder, text, windows):
+        """Perplexity and divergence on a text."""
+        reference = self.cache / f"reference-{text.parent.name}-{text.stem}.safetensors"
+        return json.loads(self.run(
+            "evaluate", folder, "--text", text, "--window", 512, "--max-windows", windows, "--against", self.language_model,
+            "--keep-reference", reference, "--json"))
+
     def measure(self, folder, path, seconds):
-        found = json.loads(self.run(
-            "evaluate", folder, "--text", self.data / "wikitext2/test.txt", "--window", 512, "--max-windows", 40, "--against",
-            self.language_model, "--keep-reference", self.cache / "reference.safetensors", "--json"))
+        found = self.quality(folder, self.data / "wikitext2/test.txt", 40)
         size = json.loads(self.run("inspect", folder, "--json"))["size_bytes"]
         path.write_text(json.dumps({"bytes": size, "perplexity": found["perplexity"], "divergence": found["kl_divergence"], "seconds": seconds}))
 
@@ -60,6 +67,29 @@ class Study(study_distillation.Study):
         return table(["", "bits", "MB", "perplexity", "KL divergence", "minutes"], [
             row(effort, bits, f"{one['bytes'] / 1e6:.1f}", f"{one['perplexity']:.2f}", f"{one['divergence']:.3f}", f"{one['seconds'] / 60:.0f}")
             for (effort, bits), one in made.items()]) + picture("KL divergence against bytes", "learning-to-be-small.svg")
+
+    def own_text(self):
+        """Training on nothing but what the model writes itself, measured on texts of other kinds."""
+        prompts = self.cache / "prompts.txt"
+        if not prompts.exists():
+            lines = (self.data / "prompts/spec_bench.jsonl").read_text().splitlines()
+            prompts.write_text("\n\n".join(turn for line in lines for turn in json.loads(line)["turns"]))
+        own = ["--bits", 2, "--group-size", 64, "--calibration-tokens", OWN_TOKENS]
+        self.made("own-some", "--effort", "some", *own, text="self")
+        self.made("own-ton", "--effort", "ton", "--time-budget", "10m", *own, text="self")
+        lines = []
+        for title, text in (("WikiText-2", self.data / "wikitext2/test.txt"), ("Tiny Shakespeare", self.data / "shakespeare/input.txt"),
+                            ("prompts of Spec-Bench", prompts)):
+            before, after = (self.kept(f"{name}-{text.stem}", lambda: self.quality(self.cache / name, text, 20)) for name in ("own-some", "own-ton"))
+            lines.append(row(title, *(f"{one['perplexity']:.1f}" for one in (before, after)), *(f"{one['kl_divergence']:.3f}" for one in (before, after))))
+        return table(["text", "before: perplexity", "trained: perplexity", "before: KL divergence", "trained: KL divergence"], lines)
+
+    def kept(self, name, make):
+        """What was measured once."""
+        path = self.cache / f"{name}.json"
+        if not path.exists():
+            path.write_text(json.dumps(make()))
+        return json.loads(path.read_text())
 
     def masked(self):
         """SparseGPT, and then training of what its masks keep."""
@@ -218,7 +248,9 @@ def curves_plot(curves):
     return svg(width, height, parts)
 
 
-PARTS = {"efforts": Study.efforts, "masked": Study.masked, "two-bits": Study.two_bits, "heads": Study.heads, "pruned": Study.pruned, "digits": Study.digits, "once": Study.all_at_once}
+PARTS = {
+    "efforts": Study.efforts, "own-text": Study.own_text, "masked": Study.masked, "two-bits": Study.two_bits, "heads": Study.heads,
+    "pruned": Study.pruned, "digits": Study.digits, "once": Study.all_at_once}
 
 
 if __name__ == "__main__":
