@@ -74,7 +74,7 @@ class Study:
             say(name)
             path = folder.with_suffix(".yaml")
             path.write_text(json.dumps({"embedding-bits": 0, "steps": steps}))
-            self.run("compress", model, "-o", folder, "--recipe", path, "--skip-measuring", *arguments)
+            self.run("compress", model, "-o", folder, "--recipe", path, "--skip-measuring", "--resume", *arguments)
         return folder
 
     def sentences(self):

@@ -38,14 +38,17 @@ class Study(study_distillation.Study):
         if not path.exists():
             say(name)
             start = time.time()
-            self.run("compress", self.language_model, "-o", folder, "--calibration", text or self.data / "wikitext2/calibration.txt",
-                     "--skip-measuring", "--resume", *arguments)
-            self.measure(folder, path, time.time() - start)
+            if not folder.exists():
+                self.run("compress", self.language_model, "-o", folder, "--calibration", text or self.data / "wikitext2/calibration.txt",
+                         "--skip-measuring", "--resume", *arguments)
+            # Where it was killed meanwhile, these are those of the last turn.
+            seconds = self.kept(f"{name}-seconds", lambda: time.time() - start)
+            self.measure(folder, path, seconds)
         return json.loads(path.read_text())
 
     def quality(self, folder, text, windows):
         """Perplexity and divergence on a text."""
-        reference = self.cache / f"reference-{text.parent.name}-{text.stem}.safetensors"
+        reference = self.cache / f"reference-{text.parent.name}-{text.stem}-{windows}.safetensors"
         return json.loads(self.run(
             "evaluate", folder, "--text", text, "--window", 512, "--max-windows", windows, "--against", self.language_model,
             "--keep-reference", reference, "--json"))

@@ -97,6 +97,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
   case notFinite(step: Int, place: String?, kept: String?)
   /// Values of a parameter that cannot be compressed: which, and what is wrong.
   case cannotCompress(String, fault: String)
+  /// The time was over before the first step.
+  case noTime
   /// Less is gone than should be, in shares of what could go, and the rest could not be taken away unlearned; the folder of what there is.
   case staysDense(reached: Double, wanted: Double, kept: String?)
 
@@ -108,6 +110,7 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
       let kept = kept.map { "; the model before that step is \($0)" } ?? ""
       return
         "the loss is no longer a number at step \(step)\(place): begin anew with a smaller learning rate or a longer warm-up\(kept)."
+    case .noTime: return "the time was over before the first step: allow more."
     case .cannotCompress(let name, let fault): return "\(name) cannot be compressed: \(fault)"
     case .staysDense(let reached, let wanted, let kept):
       let kept = kept.map { "; as it is, the model is \($0)" } ?? ""

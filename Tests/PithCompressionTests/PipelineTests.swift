@@ -281,6 +281,8 @@ import Testing
         try? FileManager.default.copyItem(atPath: partial, toPath: copy)
       }
     }
+    #expect(tuning.seconds(of: .layers) + tuning.seconds(of: .whole) == tuning.seconds)
+    #expect(tuning.seconds(of: .whole, byLayer: false) == tuning.seconds)
     let whole = try compress(
       "llama-biases", yaml, to: path, calibration(), .init(measures: false, tuning: tuning))
     try FileManager.default.removeItem(atPath: path)

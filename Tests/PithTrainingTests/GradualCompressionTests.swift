@@ -302,12 +302,13 @@ struct GradualCompressionTests {
     #expect(Double(zeros) >= 0.7 * Double(decoded.reduce(0) { $0 + $1.values.count }))
   }
 
-  @Test func whatStaysDenseIsSaidAndKept() throws {
+  @Test(arguments: ["l0", "variational"]) func whatStaysDenseIsSaidAndKept(method: String) throws {
     let folder = try TrainingRunTests.Folder()
     let output = folder.path + "/dense"
     do {
-      _ = try TrainingRun(recipe(folder, "{method: l0, target: 0.9}", steps: 20), output: output, pool: pool)
-        .train()
+      _ = try TrainingRun(
+        recipe(folder, "{method: \(method), target: 0.9}", steps: 20), output: output, pool: pool
+      ).train()
       Issue.record("it was cut")
     } catch {
       #expect(

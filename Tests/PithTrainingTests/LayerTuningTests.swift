@@ -116,6 +116,48 @@ struct LayerTuningTests {
       try FileManager.default.contentsOfDirectory(atPath: folder).allSatisfy { !$0.hasSuffix(".training") })
   }
 
+  /// All of a packed model, with what is nearest to the teacher.
+  @Test func theWholeThatWasStoppedEndsInTheSameBytes() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var recipe = try recipe(prepare(), steps: 8)
+    recipe.distillation?.byLayer = false
+    (recipe.keep, recipe.evaluateEvery) = (.best, 3)
+    let (whole, parts) = (folder + "/whole", folder + "/parts")
+    _ = try TrainingRun(recipe, output: whole, pool: pool).train()
+    let run = try TrainingRun(recipe, output: parts, pool: ThreadPool(threads: 1))
+    #expect(throws: Stopped.self) { try run.train(keepEvery: 1) { if $0.step == 5 { throw Stopped() } } }
+    _ = try TrainingRun(recipe, output: parts, pool: pool).train(resume: true)
+    let files = [whole, parts].map { FileManager.default.contents(atPath: "\($0)/model.safetensors") }
+    #expect(files[0] != nil && files[0] == files[1])
+  }
+
+  @Test func aLayerWhoseLossIsNoNumberStaysAsItWas() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let paths = try prepare()
+    var recipe = try recipe(paths, steps: 3)
+    recipe.learningRate = 1e38
+    let report = try TrainingRun(recipe, output: folder + "/tuned", pool: pool).train()
+    let note = try #require(report.notes.first)
+    #expect(note.contains("layers 0, 1") && note.contains("no longer a number"), "\(report.notes)")
+    let weights = try [paths.small, folder + "/tuned"].map { path -> [Matrix] in
+      guard case .decoder(let decoder) = try Checkpoint(path: path).model() else { return [] }
+      return decoder.maps.map { $0.weight.decoded() }
+    }
+    #expect(!weights[0].isEmpty && weights[0] == weights[1])
+  }
+
+  /// In a time that is over before it begins, whichever way it is spent.
+  @Test(arguments: [true, false]) func noTimeIsSaid(byLayer: Bool) throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var recipe = try recipe(prepare(), steps: 1)
+    recipe.distillation?.byLayer = byLayer
+    recipe.end = .seconds(1e-9)
+    #expect(throws: TrainingError.noTime) {
+      try TrainingRun(recipe, output: folder + "/tuned", pool: pool).train()
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder + "/tuned"))
+  }
+
   @Test func whatDoesNotFitIsSaidInOneSentence() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let paths = try prepare()

@@ -28,9 +28,10 @@ public struct Tuning: Sendable {
     self.progress = progress
   }
 
-  /// The seconds of a stage.
-  public func seconds(of stage: Stage) -> Double {
-    seconds * (stage == .layers ? Self.shareOfLayers : 1 - Self.shareOfLayers)
+  /// The seconds of a stage; all of them are those of the whole where it is the only one.
+  public func seconds(of stage: Stage, byLayer: Bool = true) -> Double {
+    guard byLayer else { return stage == .whole ? seconds : 0 }
+    return seconds * (stage == .layers ? Self.shareOfLayers : 1 - Self.shareOfLayers)
   }
 
   /// The share of the time that is spent layer by layer: a minute there brings more than one of the whole.
@@ -43,7 +44,9 @@ public struct Tuning: Sendable {
   static func window(of decoder: Decoder) -> Int { min(256, decoder.configuration.contextLength) }
 
   /// What a stage is told.
-  func recipe(_ stage: Stage, window: Int, _ start: Checkpoint, like original: String, text: String)
+  func recipe(
+    _ stage: Stage, seconds: Double, window: Int, _ start: Checkpoint, like original: String, text: String
+  )
     -> TrainingRecipe
   {
     var distillation = TrainingRecipe.Distillation(teacher: .models([original]))
@@ -53,7 +56,7 @@ public struct Tuning: Sendable {
     recipe.data = .text(path: text, heldOut: 0)
     recipe.distillation = distillation
     (recipe.window, recipe.batch) = (window, Self.batch)
-    recipe.end = .seconds(seconds(of: stage))
+    recipe.end = .seconds(seconds)
     recipe.optimizer = .adamW(beta2: 0.99, decay: 0)
     recipe.learningRate = stage == .layers ? 3e-4 : 1e-4
     recipe.warmUp = 5
@@ -92,7 +95,8 @@ public struct Tuning: Sendable {
   private static func leastSeconds(of decoder: Decoder, on pool: ThreadPool) -> Double {
     let tokens = Double(batch * window(of: decoder))
     // A step reads with both models and goes back, which takes two such passes, and a fifth for the optimizer.
-    return max(passesOfLayers / shareOfLayers, 5 / (1 - shareOfLayers)) * tokens / speed(of: decoder, on: pool)
+    return max(passesOfLayers / shareOfLayers, 5 / (1 - shareOfLayers)) * tokens
+      / speed(of: decoder, on: pool)
   }
 
   /// Passes of a token through a layer: both models' states go on, and are learned from twice, there and back.
@@ -137,5 +141,7 @@ public enum TuningError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  private static func text(_ seconds: Double) -> String { String(format: "%.2g s", seconds) }
+  private static func text(_ seconds: Double) -> String {
+    seconds < 90 ? String(format: "%.2g s", seconds) : "\(Int((seconds / 60).rounded(.up))) min"
+  }
 }

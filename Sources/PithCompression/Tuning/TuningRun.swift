@@ -31,12 +31,18 @@ struct TuningRun {
     let start = try Checkpoint(path: start)
     let before = try divergence(start, from: teacher)
     // Where layers were cut out, none is the other's.
-    let hasAllLayers = try decoder(start).layers.count == teacher.layers.count
+    let student = try decoder(start)
+    let byLayer = student.layers.count == teacher.layers.count && student.hasPackedLayers
     var (model, note): (Checkpoint, String?) = (start, nil)
-    for stage in hasAllLayers ? [Tuning.Stage.layers, .whole] : [.whole] {
-      do { model = try train(stage, model, like: teacher) } catch TrainingError.notFinite(
-        let step, _, let kept)
-      {
+    for stage in byLayer ? [Tuning.Stage.layers, .whole] : [.whole] {
+      do {
+        let (trained, notes) = try train(
+          stage, seconds: tuning.seconds(of: stage, byLayer: byLayer), model, like: teacher)
+        model = trained
+        note = note ?? notes.first
+      } catch TrainingError.noTime {
+        note = note ?? "there was no time for a step \(stage == .layers ? "of each layer" : "of the whole")"
+      } catch TrainingError.notFinite(let step, _, let kept) {
         note = "training diverged at step \(step): the best until then was kept"
         if let kept { model = try Checkpoint(path: kept) }
         break
@@ -53,8 +59,11 @@ struct TuningRun {
       report: TuningReport(seconds: tuning.seconds, before: before, after: after, note: note))
   }
 
-  /// The model that a stage made, which may be there already.
-  private func train(_ stage: Tuning.Stage, _ start: Checkpoint, like teacher: Decoder) throws -> Checkpoint {
+  /// The model that a stage made, which may be there already, and what is to be said of it.
+  private func train(
+    _ stage: Tuning.Stage, seconds: Double, _ start: Checkpoint, like teacher: Decoder
+  ) throws -> (Checkpoint, notes: [String]) {
+    var notes: [String] = []
     let output = "\(folder)/\(stage.rawValue)"
     if !FileManager.default.fileExists(atPath: output) {
       let tokens = stage == .layers ? tuning.tokensForLayers(of: teacher, on: pool) : .max
@@ -62,12 +71,14 @@ struct TuningRun {
         throw TuningError.tooLittleText(calibration.source)
       }
       let run = try TrainingRun(
-        tuning.recipe(stage, window: windows.window, start, like: original.path, text: calibration.source),
+        tuning.recipe(
+          stage, seconds: seconds, window: windows.window, start, like: original.path,
+          text: calibration.source),
         student: start, teacher: teacher, windows: windows, digest: calibration.json.text(), output: output,
         pool: pool)
-      _ = try run.train(resume: true) { tuning.progress(stage, $0) }
+      notes = try run.train(resume: true) { tuning.progress(stage, $0) }.notes
     }
-    return try Checkpoint(path: output)
+    return (try Checkpoint(path: output), notes)
   }
 
   private func divergence(_ checkpoint: Checkpoint, from teacher: Decoder) throws -> Double {

@@ -310,14 +310,20 @@ struct Compress: ParsableCommand {
   /// Says how what was compressed would be trained.
   func showTuning() {
     guard let tuning = goal.tuning else { return }
-    let (layers, whole) = (tuning.seconds(of: .layers), tuning.seconds(of: .whole))
+    // Layers of a model that has lost some are not those of the original.
+    let byLayer = drop.dropLayers == nil
+    let (layers, whole) = (
+      tuning.seconds(of: .layers, byLayer: byLayer), tuning.seconds(of: .whole, byLayer: byLayer)
+    )
+    let first = """
+      \(Format.duration(layers)) in which each layer learns to give what the original's gives, where a minute brought the most when this was measured; \
+      then \(Format.duration(whole)) in which
+      """
     Output.result(
       """
-      then \(Format.duration(tuning.seconds)) of training, all in float32: \(Format.duration(layers)) in which each layer learns to give what the \
-      original's gives, where a minute brought the most when this was measured; \(Format.duration(whole)) in which all of them together learn the \
-      original's probabilities, which no layer sees alone. The fewer bits there are the more it pays: in 2 bits it took two fifths off the perplexity of \
-      SmolLM2-135M, where codes of vectors, without training, took a third at most. \
-      What is nearest to these probabilities on text that was not learned is written, so nothing gets worse.
+      then \(Format.duration(tuning.seconds)) of training, all in float32:\(byLayer ? " " + first : "") all layers together learn the original's \
+      probabilities. The fewer bits there are the more it pays: in 2 bits it took two fifths off the perplexity of SmolLM2-135M. What is nearest to \
+      these probabilities on text that was not learned is written, so nothing gets worse.
       """)
   }
 

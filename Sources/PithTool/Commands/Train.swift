@@ -147,9 +147,11 @@ struct TrainingArguments: ParsableArguments {
         document["validation_divergence"] = .double(divergence)
       }
       if report.keptSteps != report.steps { document["kept_step"] = .int(report.keptSteps) }
+      if !report.notes.isEmpty { document["notes"] = .array(report.notes.map(JSONValue.string)) }
       Output.json(document)
       return
     }
+    for note in report.notes { Output.say("note: \(note)") }
     Output.result("validation loss \(Format.number(report.heldOut.loss, 4))")
     if let accuracy = report.heldOut.accuracy { Output.result("accuracy        \(Format.percent(accuracy))") }
     if let divergence = report.heldOut.divergence {

@@ -12,7 +12,7 @@ struct Price {
   /// λ, in nats for all that could go; 0 once nothing is to be paid any more.
   var multiplier = 0.1
 
-  private static let (stiffness, pace, highest) = (20.0, 0.1, 1e6)
+  private static let (stiffness, pace, lowest, highest) = (20.0, 0.1, 1e-6, 1e6)
   /// How far from the target an end may be that is cut to it.
   private static let tolerance = 0.05
 
@@ -23,7 +23,7 @@ struct Price {
   /// - Parameter share: how much of the training is done.
   mutating func next(gone: Double, at share: Double) -> Float {
     let gap = target * min(1, share / until) - gone
-    multiplier = min(multiplier * Elementary.exp(Self.pace * gap), Self.highest)
+    multiplier = min(max(multiplier * Elementary.exp(Self.pace * gap), Self.lowest), Self.highest)
     return Float(multiplier * max(0, 1 + Self.stiffness * gap))
   }
 

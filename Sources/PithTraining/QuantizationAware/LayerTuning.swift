@@ -20,6 +20,10 @@ public struct LayerTuning {
     public let before: Double
     /// … and after. Where learning made it worse the layer stays as it was, and this is as before.
     public let after: Double
+    /// The steps that it learned.
+    public let steps: Int
+    /// Whether its loss became no number; then too it stays as it was.
+    public let diverged: Bool
   }
 
   /// The decoder, tuned up to the layer that is next.
@@ -76,7 +80,7 @@ public struct LayerTuning {
   /// - Parameters:
   ///   - end: the steps or the seconds of this layer.
   ///   - progress: called after each step with the share of this layer's that are done.
-  /// - Throws: `TrainingError` if the loss is no number.
+  /// - Throws: what `progress` throws.
   public mutating func next(
     until end: TrainingRecipe.End, progress: (Training.Step, _ share: Double) throws -> Void = { _, _ in }
   ) throws -> Layer? {
@@ -96,25 +100,36 @@ public struct LayerTuning {
       case .seconds(let seconds): (ContinuousClock.now - start) / .seconds(seconds)
       }
     }
+    var diverged = false
     while share() < 1 {
       let places = places(ofStep: training.optimizer.steps)
       let batch = Self.batch(places.map { learned.windows[$0] })
       let (x, y) = (stacked(places.map { learned.student[$0] }), stacked(places.map { learned.original[$0] }))
       let (student, index) = (student, index)
-      let done = try training.step(
-        [batch], atShare: Float(share()), on: { Differentiation($0, parameters, pool: pool) }
-      ) { _, run, weight in
-        let states = student.advance(Variable(x, needsGradient: false), through: index..<(index + 1), &run)
-        return run.relativeError(states, to: y, weight: weight)
+      let done: Training.Step
+      do throws(TrainingError) {
+        done = try training.step(
+          [batch], atShare: Float(share()), on: { Differentiation($0, parameters, pool: pool) }
+        ) { _, run, weight in
+          let states = student.advance(
+            Variable(x, needsGradient: false), through: index..<(index + 1), &run)
+          return run.relativeError(states, to: y, weight: weight)
+        }
+      } catch {
+        guard case .notFinite = error else { throw error }
+        diverged = true
+        break
       }
       try progress(done, min(1, share()))
     }
-    let tuned = parameters.applied(to: student, on: pool)
-    let after = error(of: tuned)
+    let tuned = diverged ? student : parameters.applied(to: student, on: pool)
+    let after = diverged ? before : error(of: tuned)
     if after < before { student = tuned }
     advance(\.student, through: student)
     index += 1
-    return Layer(index: index - 1, before: before, after: min(before, after))
+    return Layer(
+      index: index - 1, before: before, after: min(before, after), steps: training.optimizer.steps,
+      diverged: diverged)
   }
 
   /// Takes the next layer as it was tuned before, and goes on behind it.
@@ -171,6 +186,11 @@ public struct LayerTuning {
 }
 
 extension Decoder {
+  /// Whether layers have packed weights that can learn and be stored as they were.
+  public var hasPackedLayers: Bool {
+    maps.contains { $0.place.layer != nil && Composition.keeps($0.weight) }
+  }
+
   /// Whether a parameter of the layers can learn and be stored as it was: all but weights that would become float32.
   var learnsInItsStorage: (ParameterName) -> Bool {
     let others = Set(

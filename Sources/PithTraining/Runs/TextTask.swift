@@ -116,7 +116,7 @@ struct TextTask: TrainingTask {
         "\(recipe.start.path ?? ""): the student has other layers than its teacher, so they cannot be compared one by one: leave out 'by-layer'."
       )
     }
-    guard decoder.maps.contains(where: { $0.place.layer != nil && Composition.keeps($0.weight) }) else {
+    guard decoder.hasPackedLayers else {
       throw TrainingDataError(
         "\(recipe.start.path ?? ""): its layers have no packed weights that could be learned and stored again: compress it first, or leave out 'by-layer'."
       )

@@ -39,6 +39,8 @@ public struct TrainingRun {
     public let parameters: Int
     /// Seconds in all.
     public let seconds: Double
+    /// What went otherwise than hoped for, a sentence each.
+    public var notes: [String] = []
   }
 
   /// The recipe.
@@ -180,6 +182,7 @@ public struct TrainingRun {
     }
     if let best { try best.restore(task.parameters, on: pool) }
     let done = training.optimizer.steps
+    guard done > 0 else { throw outOfTime() }
     let report = Report(
       steps: done, heldOut: best?.quality ?? measured ?? task.measure(), keptSteps: best?.steps ?? done,
       parameters: parameterCount, seconds: elapsed())
@@ -261,6 +264,7 @@ public struct TrainingRun {
     { tuning.take(layer) }
     var steps = training.optimizer.steps
     let first = steps
+    var (diverged, late): ([Int], [Int]) = ([], [])
     while tuning.index < count {
       let index = tuning.index
       let end: TrainingRecipe.End =
@@ -268,7 +272,7 @@ public struct TrainingRun {
         case .steps: recipe.end
         case .seconds(let seconds): .seconds(max(0, seconds - elapsed()) / Double(count - index))
         }
-      _ = try tuning.next(until: end) { done, share in
+      let layer = try tuning.next(until: end) { done, share in
         steps += 1
         try log.append(done, steps: steps, heldOut: nil, seconds: elapsed())
         try progress(
@@ -278,16 +282,37 @@ public struct TrainingRun {
             tokensPerSecond: Double((steps - first) * recipe.batch * recipe.window)
               / max(1e-9, (clock.now - start) / .seconds(1))))
       }
+      if layer?.diverged == true { diverged.append(index) } else if layer?.steps == 0 { late.append(index) }
       try LayerFile(workspace, index).write(tuning.student.layers[index], steps: steps, shownAs: output)
       training.optimizer = Optimizer(training.optimizer.rule, steps: steps, memories: [])
       try state.keep(training, elapsed: elapsed(), shownAs: output)
     }
-    let report = Report(
+    guard steps > 0 || !diverged.isEmpty else { throw outOfTime() }
+    var report = Report(
       steps: steps, heldOut: task.measure(tuning.student), keptSteps: steps, parameters: parameterCount,
       seconds: elapsed())
+    if !diverged.isEmpty {
+      report.notes.append(
+        "the loss of \(Self.layers(diverged)) was no longer a number: what was there is kept, and a smaller learning rate mends that"
+      )
+    }
+    if !late.isEmpty {
+      report.notes.append("there was no time for \(Self.layers(late)): allow more")
+    }
     try write(task.model(tuning.student), report, log, to: output)
     try? FileManager.default.removeItem(atPath: workspace)
     return report
+  }
+
+  /// Of a training that could not begin nothing is kept.
+  private func outOfTime() -> TrainingError {
+    try? FileManager.default.removeItem(atPath: workspace)
+    return .noTime
+  }
+
+  /// Some layers in words.
+  private static func layers(_ places: [Int]) -> String {
+    places.count == 1 ? "layer \(places[0])" : "layers " + places.map(String.init).joined(separator: ", ")
   }
 
   /// Makes the folder of unfinished work, or finds it; the seconds of what was done before.
