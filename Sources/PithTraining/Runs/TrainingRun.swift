@@ -103,8 +103,8 @@ public struct TrainingRun {
   ///   - force: whether unfinished work, or a model in the place of the output, may be replaced.
   ///   - keepEvery: steps after which the state is kept; nil for each minute, less often where it would take more than a thirtieth of the time.
   ///   - progress: called after each step; what it throws ends the training, which can go on from the last state that was kept.
-  /// - Throws: `TrainingError` if the loss is no number (the last state is kept), or if the model cannot be compressed as the recipe says, `CheckpointError` if
-  ///   something cannot be written.
+  /// - Throws: `TrainingError` if the loss is no number (the last state is kept), if the time is over before the first step, or if the model cannot be compressed as the
+  ///   recipe says, `CheckpointError` if something cannot be written.
   public func train(
     resume: Bool = false, force: Bool = false, keepEvery: Int? = nil,
     progress: (Progress) throws -> Void = { _ in }
