@@ -171,6 +171,15 @@ import Testing
         folder.path + "/cut", calibration, "--effort", "ton", "--drop-layers", "1", "--time-budget", "2s",
         "--json"))
     #expect(try cut.json["tuning"]?["kl_divergence_after"]?.double != nil, "\(cut.talk)")
+    // Storages that a target finds are trained, and stay within it.
+    let target = try CommandRun(
+      arguments(
+        folder.path + "/target", calibration, "--effort", "ton", "--target-bits", "4", "--time-budget", "3s",
+        "--json"))
+    #expect(target.code == 0, "\(target.talk)")
+    #expect(try target.json["bits_per_weight"]?.double.map { $0 <= 4 } == true)
+    let found = try #require(try target.json["tuning"])
+    #expect(found["kl_divergence_after"]!.double! < found["kl_divergence_before"]!.double!)
     // All of the text is read: nothing is left to measure with, which is said before anything is compressed.
     let greedy = try CommandRun(
       "compress", tinyModel, "-o", folder.path + "/no", "--effort", "ton", "--time-budget", "2s",

@@ -28,6 +28,30 @@ struct GradualCompressionTests {
     #expect(abs(Double(open) / Double(count) - p) < 4 * deviation + 1e-9, "\(open) of \(count) and \(p)")
   }
 
+  /// Of whole grids, whose gates differ and are drawn row by row.
+  @Test(arguments: [(1, 1), (1, 4), (6, 1), (6, 4), (4, 3)])
+  func asManyBlocksAreOpenAsExpected(_ rows: Int, _ columns: Int) {
+    let grid = GateGrid(blockRows: rows, blockColumns: columns)
+    let ones = Matrix(rows: 31, columns: 21, values: [Float](repeating: 1, count: 31 * 21))
+    var factors = grid.factors(of: ones)
+    var random = SeededGenerator(seed: 3)
+    for index in factors[1].values.indices { factors[1].values[index] = 3 * random.normal() }
+    let probabilities = factors[1].values.map { Double(HardConcrete.open($0).probability) }
+    #expect(factors[1].rows == (31 + rows - 1) / rows && factors[1].columns == (21 + columns - 1) / columns)
+    let draws = 400
+    var open = 0
+    for seed in 0..<draws {
+      let weight = grid.weight(factors, noise: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15, on: pool)
+      for row in stride(from: 0, to: 31, by: rows) {
+        for column in stride(from: 0, to: 21, by: columns) where weight[row, column] > 0 { open += 1 }
+      }
+    }
+    let expected = probabilities.reduce(0, +)
+    let deviation = (probabilities.reduce(0) { $0 + $1 * (1 - $1) } / Double(draws)).squareRoot()
+    let observed = Double(open) / Double(draws)
+    #expect(abs(observed - expected) < 4 * deviation, "\(observed) of \(expected) ± \(deviation)")
+  }
+
   @Test func slopesOfGatesAreTheirDerivatives() {
     let h: Float = 1e-2
     for logAlpha: Float in [-3, -0.7, 0.4, 2.5] {

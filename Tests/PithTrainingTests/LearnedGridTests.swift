@@ -28,8 +28,11 @@ struct LearnedGridTests {
       ][zeros])
   }
 
-  @Test(arguments: [2, 3, 4, 8], [0, 1, 2]) func beginsAndEndsAsStored(bits: Int, zeros: Int) throws {
-    let affine = Self.affine(bits: bits, zeros: zeros)
+  /// In groups that do not divide, and with a scale per row.
+  @Test(
+    arguments: [(2, 8), (3, 8), (4, 8), (5, 8), (6, 8), (7, 8), (8, 8), (2, 21), (5, 21), (8, 21)], [0, 1, 2])
+  func beginsAndEndsAsStored(_ width: (bits: Int, groupSize: Int), zeros: Int) throws {
+    let affine = Self.affine(bits: width.bits, zeros: zeros, groupSize: width.groupSize)
     let grid = try #require(LearnedGrid(affine))
     let factors = grid.factors(near: nil)
     let stored = StoredMatrix.affine(affine)
@@ -57,8 +60,10 @@ struct LearnedGridTests {
   }
 
   /// Equation 3 of arXiv 1902.08153, written down weight by weight.
-  @Test(arguments: [2, 4], [0, 1]) func gradientsAreThoseOfThePaper(bits: Int, zeros: Int) throws {
-    let affine = Self.affine(bits: bits, zeros: zeros)
+  @Test(arguments: [(2, 8), (4, 8), (6, 8), (3, 21)], [0, 1])
+  func gradientsAreThoseOfThePaper(_ width: (bits: Int, groupSize: Int), zeros: Int) throws {
+    let bits = width.bits
+    let affine = Self.affine(bits: bits, zeros: zeros, groupSize: width.groupSize)
     let grid = try #require(LearnedGrid(affine))
     let (rows, columns, size, groups) = (affine.rows, affine.columns, affine.groupSize, affine.groups)
     let factors = [CompositionTests.random(rows, columns, seed: 4), grid.factors(near: nil)[1]]

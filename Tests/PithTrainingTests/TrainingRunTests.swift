@@ -180,6 +180,41 @@ struct TrainingRunTests {
     #expect(!FileManager.default.fileExists(atPath: folder.path + "/model"))
   }
 
+  /// A value of a pixel that only one image has, and that the model it begins with has no number for.
+  @Test func whatWasLearnedBeforeALossThatIsNoNumberIsKept() throws {
+    let folder = try Folder()
+    let shape = "layers: 1, width: 8, heads: 2, feed-forward: 8, context: 5"
+    let images = "9,0,0,0,0\n" + Folder.images
+    var recipe = try folder.recipe(shape, images: images)
+    recipe.end = .steps(1)
+    let first = folder.path + "/first"
+    _ = try TrainingRun(recipe, output: first, pool: pool).train()
+    let file = first + "/model.safetensors"
+    var bytes = try #require(FileManager.default.contents(atPath: file))
+    let header = Int(bytes[0]) + Int(bytes[1]) << 8
+    let tensors = try JSON(parsing: String(decoding: bytes[8..<(8 + header)], as: UTF8.self))
+    let table = try #require(tensors["bert.embeddings.word_embeddings.weight"])
+    #expect(table["dtype"]?.string == "F32")
+    let start: Int = try #require(table["data_offsets"]?.array?.first { _ in true }?.int)
+    // Token 0 is that of the class.
+    let row = 8 + header + start + 10 * 8 * 4
+    bytes.replaceSubrange(row..<(row + 4), with: [0, 0, 0xC0, 0x7F])
+    try bytes.write(to: URL(fileURLWithPath: file))
+
+    (recipe.start, recipe.end, recipe.batch) = (.model(path: first), .steps(120), 4)
+    let output = folder.path + "/model"
+    do {
+      _ = try TrainingRun(recipe, output: output, pool: pool).train()
+      Issue.record("it went on")
+    } catch TrainingError.notFinite(let step, _, let kept) {
+      #expect(step > 1 && kept == "\(output)-step-\(step - 1)")
+      #expect(!FileManager.default.fileExists(atPath: output))
+      let card = try JSON(parsing: String(contentsOfFile: #require(kept) + "/training.json", encoding: .utf8))
+      #expect(card["validation_loss"]?.double?.isFinite == true)
+      _ = try Checkpoint(path: #require(kept)).model()
+    }
+  }
+
   @Test func aScheduleByTimeRisesAndFallsWithoutAJump() {
     let schedule = Schedule(peak: 1, warmUp: 10, steps: .max, decay: .linear)
     let rates = (0..<40).map { schedule.rate(at: $0, share: Float($0) / 40) }
