@@ -19,10 +19,10 @@ from study_distillation import ROOT, curve, report, row, say, table
 PAGE = ROOT / "docs/learning-to-be-small.md"
 TARGET = 0.8
 SCHEDULES = ("cubic", "even", "once")
-# Tokens that the model writes itself to learn from.
-OWN_TOKENS = 40_000
+# Tokens that are read to compress, and learned from.
+TOKENS = 32_768
 # Minutes of training by bits: the fewer there are, the more there is to gain.
-MINUTES = {2: 30, 3: 15, 4: 5}
+MINUTES = {2: 30, 3: 10, 4: 5}
 COLOURS = {"no time": "#d97706", "some time": "#2563eb", "a ton of time": "#16a34a"}
 
 
@@ -40,7 +40,7 @@ class Study(study_distillation.Study):
             start = time.time()
             if not folder.exists():
                 self.run("compress", self.language_model, "-o", folder, "--calibration", text or self.data / "wikitext2/calibration.txt",
-                         "--skip-measuring", "--resume", *arguments)
+                         "--calibration-tokens", TOKENS, "--skip-measuring", "--resume", *arguments)
             # Where it was killed meanwhile, these are those of the last turn.
             seconds = self.kept(f"{name}-seconds", lambda: time.time() - start)
             self.measure(folder, path, seconds)
@@ -77,7 +77,7 @@ class Study(study_distillation.Study):
         if not prompts.exists():
             lines = (self.data / "prompts/spec_bench.jsonl").read_text().splitlines()
             prompts.write_text("\n\n".join(turn for line in lines for turn in json.loads(line)["turns"]))
-        own = ["--bits", 2, "--group-size", 64, "--calibration-tokens", OWN_TOKENS]
+        own = ["--bits", 2, "--group-size", 64]
         self.made("own-some", "--effort", "some", *own, text="self")
         self.made("own-ton", "--effort", "ton", "--time-budget", "10m", *own, text="self")
         lines = []
@@ -104,12 +104,12 @@ class Study(study_distillation.Study):
             path = folder.with_suffix(".json")
             if not path.exists():
                 recipe = {
-                    "teacher": str(self.language_model), "text": str(self.data / "wikitext2/calibration.txt"), "window": 256, "batch": 4,
+                    "teacher": str(self.language_model), "text": str(self.data / "wikitext2/calibration.txt"), "window": 256, "batch": 4, "held-out": 0.01,
                     "soft": 1, "temperature": 1, "time": "5m"}
                 layers = self.trained(f"{folder.name}-layers", {
-                    **recipe, "model": str(start), "by-layer": True, "held-out": 0.05, "learning-rate": 3e-4})
+                    **recipe, "model": str(start), "by-layer": True, "learning-rate": 3e-4})
                 self.trained(folder.name, {
-                    **recipe, "model": str(layers), "held-out": 0.05, "learning-rate": 1e-4, "warm-up": 10, "evaluate-every": 20, "keep": "best"})
+                    **recipe, "model": str(layers), "learning-rate": 1e-4, "warm-up": 10, "evaluate-every": 20, "keep": "best"})
                 self.measure(folder, path, 600)
             after = json.loads(path.read_text())
             lines.append(row(name, f"{before['perplexity']:.1f}", f"{after['perplexity']:.1f}", f"{before['divergence']:.3f}", f"{after['divergence']:.3f}",

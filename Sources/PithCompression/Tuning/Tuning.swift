@@ -37,18 +37,25 @@ public struct Tuning: Sendable {
   /// The share of the time that is spent layer by layer: a minute there brings more than one of the whole.
   private static let shareOfLayers = 0.75
 
+  /// How far 2 bits move the weights of a usual model.
+  private static let usualChange: Float = 0.09
+
   /// Windows of a step.
   static let batch = 4
+
+  /// Sequences that are measured on while it learns, which takes time from learning; in the end all that are held out are.
+  private static let heldOutSequences = 4
 
   /// Tokens of a window.
   static func window(of decoder: Decoder) -> Int { min(256, decoder.configuration.contextLength) }
 
   /// What a stage is told.
+  ///
+  /// - Parameter change: how far compression has moved weights, as a root mean square.
   func recipe(
-    _ stage: Stage, seconds: Double, window: Int, _ start: Checkpoint, like original: String, text: String
-  )
-    -> TrainingRecipe
-  {
+    _ stage: Stage, seconds: Double, window: Int, _ start: Checkpoint, like original: String, text: String,
+    change: Float
+  ) -> TrainingRecipe {
     var distillation = TrainingRecipe.Distillation(teacher: .models([original]))
     (distillation.temperature, distillation.soft, distillation.byLayer) = (1, 1, stage == .layers)
     var recipe = TrainingRecipe()
@@ -58,7 +65,8 @@ public struct Tuning: Sendable {
     (recipe.window, recipe.batch) = (window, Self.batch)
     recipe.end = .seconds(seconds)
     recipe.optimizer = .adamW(beta2: 0.99, decay: 0)
-    recipe.learningRate = stage == .layers ? 3e-4 : 1e-4
+    // Where the values that there are lie closer, a step of the same length changes more codes, many of them for nothing.
+    recipe.learningRate = (stage == .layers ? 3e-4 : 1e-4) * min(1, change / Self.usualChange)
     recipe.warmUp = 5
     if stage == .whole { (recipe.keep, recipe.evaluateEvery) = (.best, 20) }
     return recipe
@@ -88,7 +96,8 @@ public struct Tuning: Sendable {
       return left >= 0
     }
     return TokenWindows(
-      Array(sequences), heldOut: calibration.heldOut, window: Self.window(of: decoder))
+      Array(sequences), heldOut: Array(calibration.heldOut.prefix(Self.heldOutSequences)),
+      window: Self.window(of: decoder))
   }
 
   /// The seconds of a step of each layer and one of the whole, in their shares of the time.

@@ -33,11 +33,12 @@ struct TuningRun {
     // Where layers were cut out, none is the other's.
     let student = try decoder(start)
     let byLayer = student.layers.count == teacher.layers.count && student.hasPackedLayers
+    let change = student.change(from: teacher)
     var (model, note): (Checkpoint, String?) = (start, nil)
     for stage in byLayer ? [Tuning.Stage.layers, .whole] : [.whole] {
       do {
         let (trained, notes) = try train(
-          stage, seconds: tuning.seconds(of: stage, byLayer: byLayer), model, like: teacher)
+          stage, seconds: tuning.seconds(of: stage, byLayer: byLayer), model, like: teacher, change: change)
         model = trained
         note = note ?? notes.first
       } catch TrainingError.noTime {
@@ -61,7 +62,7 @@ struct TuningRun {
 
   /// The model that a stage made, which may be there already, and what is to be said of it.
   private func train(
-    _ stage: Tuning.Stage, seconds: Double, _ start: Checkpoint, like teacher: Decoder
+    _ stage: Tuning.Stage, seconds: Double, _ start: Checkpoint, like teacher: Decoder, change: Float
   ) throws -> (Checkpoint, notes: [String]) {
     var notes: [String] = []
     let output = "\(folder)/\(stage.rawValue)"
@@ -73,7 +74,7 @@ struct TuningRun {
       let run = try TrainingRun(
         tuning.recipe(
           stage, seconds: seconds, window: windows.window, start, like: original.path,
-          text: calibration.source),
+          text: calibration.source, change: change),
         student: start, teacher: teacher, windows: windows, digest: calibration.json.text(), output: output,
         pool: pool)
       notes = try run.train(resume: true) { tuning.progress(stage, $0) }.notes
@@ -91,5 +92,22 @@ struct TuningRun {
       throw TuningError.noDecoder(checkpoint.path)
     }
     return decoder
+  }
+}
+
+extension Decoder {
+  /// How far the weights of the layers are from those of another decoder, as a root mean square; infinite where none has its place and shape.
+  fileprivate func change(from original: Decoder) -> Float {
+    let before = Dictionary(uniqueKeysWithValues: original.maps.map { ($0.place, $0.weight) })
+    var (sum, count) = (0.0, 0)
+    for map in maps where map.place.layer != nil {
+      guard let other = before[map.place], other.rows == map.weight.rows, other.columns == map.weight.columns
+      else { continue }
+      for (now, then) in zip(map.weight.decoded().values, other.decoded().values) {
+        sum += Double((now - then) * (now - then))
+      }
+      count += map.weight.rows * map.weight.columns
+    }
+    return count > 0 ? Float((sum / Double(count)).squareRoot()) : .infinity
   }
 }

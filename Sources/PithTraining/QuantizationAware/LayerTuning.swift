@@ -78,13 +78,14 @@ public struct LayerTuning {
   /// Tunes the next layer; nil where there is none.
   ///
   /// - Parameters:
-  ///   - end: the steps or the seconds of this layer.
+  ///   - end: the steps or the seconds of this layer; of these it learns in what reading the text leaves.
   ///   - progress: called after each step with the share of this layer's that are done.
   /// - Throws: what `progress` throws.
   public mutating func next(
     until end: TrainingRecipe.End, progress: (Training.Step, _ share: Double) throws -> Void = { _, _ in }
   ) throws -> Layer? {
     guard index < student.layers.count else { return nil }
+    let begun = ContinuousClock.now
     advance(\.original, through: original)
     let before = error(of: student)
     let learns = student.learnsInItsStorage
@@ -94,10 +95,13 @@ public struct LayerTuning {
       parameters, optimizer: Optimizer(.adamW(beta2: 0.99, decay: 0)),
       schedule: Schedule(peak: rate, warmUp: 10, steps: .max), pool: pool)
     let start = ContinuousClock.now
+    // Behind learning there is as much to read as there was before it.
+    let reading = 2 * ((start - begun) / .seconds(1))
     func share() -> Double {
       switch end {
       case .steps(let steps): Double(training.optimizer.steps) / Double(steps)
-      case .seconds(let seconds): (ContinuousClock.now - start) / .seconds(seconds)
+      case .seconds(let seconds):
+        seconds > reading ? (ContinuousClock.now - start) / .seconds(seconds - reading) : 1
       }
     }
     var diverged = false
