@@ -107,7 +107,10 @@ let package = Package(
       ]),
     tests(
       "PithCompressionTests",
-      ["PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithTensors", "PithJSON"]),
+      [
+        "PithCompression", "PithQuantization", "PithCheckpoints", "PithModels", "PithWeights", "PithTensors",
+        "PithJSON",
+      ]),
     tests("PithEvaluationTests", ["PithEvaluation", "PithGeneration", "PithModels"]),
     tests("PithTests", ["Pith"]),
     tests("PithToolTests", ["PithTool", "PithJSON", "Pith", "PithWeights"]),

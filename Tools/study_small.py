@@ -107,9 +107,9 @@ class Study(study_distillation.Study):
                     "teacher": str(self.language_model), "text": str(self.data / "wikitext2/calibration.txt"), "window": 256, "batch": 4, "held-out": 0.01,
                     "soft": 1, "temperature": 1, "time": "5m"}
                 layers = self.trained(f"{folder.name}-layers", {
-                    **recipe, "model": str(start), "by-layer": True, "learning-rate": 3e-4})
+                    **recipe, "model": str(start), "by-layer": True, "learning-rate": 2e-3})
                 self.trained(folder.name, {
-                    **recipe, "model": str(layers), "learning-rate": 1e-4, "warm-up": 10, "evaluate-every": 20, "keep": "best"})
+                    **recipe, "model": str(layers), "learning-rate": 3e-4, "warm-up": 5, "evaluate-every": 20, "keep": "best"})
                 self.measure(folder, path, 600)
             after = json.loads(path.read_text())
             lines.append(row(name, f"{before['perplexity']:.1f}", f"{after['perplexity']:.1f}", f"{before['divergence']:.3f}", f"{after['divergence']:.3f}",

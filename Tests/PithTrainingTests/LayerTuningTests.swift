@@ -146,6 +146,21 @@ struct LayerTuningTests {
     #expect(!weights[0].isEmpty && weights[0] == weights[1])
   }
 
+  /// What is left for learning when the text was read is shared evenly.
+  @Test func everyLayerLearnsInATime() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var recipe = try recipe(prepare(), steps: 1)
+    recipe.end = .seconds(4)
+    var steps: [Int] = []
+    let report = try TrainingRun(recipe, output: folder + "/tuned", pool: pool).train { progress in
+      let layer = min(Int(progress.share * 2), 1)
+      while steps.count <= layer { steps.append(0) }
+      steps[layer] += 1
+    }
+    #expect(report.notes.isEmpty && steps.count == 2 && report.steps == steps.reduce(0, +))
+    #expect(steps.min()! * 4 > steps.max()!, "\(steps)")
+  }
+
   /// In a time that is over before it begins, whichever way it is spent.
   @Test(arguments: [true, false]) func noTimeIsSaid(byLayer: Bool) throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }

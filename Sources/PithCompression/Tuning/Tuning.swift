@@ -88,15 +88,10 @@ public struct Tuning: Sendable {
     throw TuningError.tooLittleText(calibration.source)
   }
 
-  /// Windows of a text, of as many of its tokens at least; nil if it leaves nothing to measure with.
-  func windows(of calibration: Calibration, tokens: Int = .max, for decoder: Decoder) -> TokenWindows? {
-    var left = tokens
-    let sequences = calibration.sequences.prefix { sequence in
-      defer { left -= sequence.count }
-      return left >= 0
-    }
-    return TokenWindows(
-      Array(sequences), heldOut: Array(calibration.heldOut.prefix(Self.heldOutSequences)),
+  /// Windows of a text; nil if it leaves nothing to measure with.
+  func windows(of calibration: Calibration, for decoder: Decoder) -> TokenWindows? {
+    TokenWindows(
+      calibration.sequences, heldOut: Array(calibration.heldOut.prefix(Self.heldOutSequences)),
       window: Self.window(of: decoder))
   }
 
@@ -104,28 +99,8 @@ public struct Tuning: Sendable {
   private static func leastSeconds(of decoder: Decoder, on pool: ThreadPool) -> Double {
     let tokens = Double(batch * window(of: decoder))
     // A step reads with both models and goes back, which takes two such passes, and a fifth for the optimizer.
-    return max(passesOfLayers / shareOfLayers, 5 / (1 - shareOfLayers)) * tokens
-      / speed(of: decoder, on: pool)
-  }
-
-  /// Passes of a token through a layer: both models' states go on, and are learned from twice, there and back.
-  private static let passesOfLayers = 2.0 + 2 * 3
-
-  /// Tokens of the text that the layers learn from: so many that they are read twice in the time.
-  func tokensForLayers(of decoder: Decoder, on pool: ThreadPool) -> Int {
-    max(
-      Self.batch * Self.window(of: decoder),
-      Int(seconds(of: .layers) * Self.speed(of: decoder, on: pool) / Self.passesOfLayers))
-  }
-
-  /// Tokens a second that a decoder reads.
-  private static func speed(of decoder: Decoder, on pool: ThreadPool) -> Double {
-    let count = window(of: decoder)
-    let tokens = (0..<count).map { Int32($0 % decoder.configuration.vocabularySize) }
-    let start = ContinuousClock.now
-    var run = Inference(Batch([(sequence: 0, position: 0, tokens: tokens)]), pool: pool)
-    _ = decoder.logits(decoder.states(tokens, &run), &run)
-    return Double(count) / ((ContinuousClock.now - start) / .seconds(1))
+    return max(LayerTuning.passes / shareOfLayers, 5 / (1 - shareOfLayers)) * tokens
+      / LayerTuning.speed(of: decoder, window: window(of: decoder), on: pool)
   }
 }
 

@@ -67,8 +67,7 @@ struct TuningRun {
     var notes: [String] = []
     let output = "\(folder)/\(stage.rawValue)"
     if !FileManager.default.fileExists(atPath: output) {
-      let tokens = stage == .layers ? tuning.tokensForLayers(of: teacher, on: pool) : .max
-      guard let windows = tuning.windows(of: calibration, tokens: tokens, for: teacher) else {
+      guard let windows = tuning.windows(of: calibration, for: teacher) else {
         throw TuningError.tooLittleText(calibration.source)
       }
       let run = try TrainingRun(
@@ -97,7 +96,7 @@ struct TuningRun {
 
 extension Decoder {
   /// How far the weights of the layers are from those of another decoder, as a root mean square; infinite where none has its place and shape.
-  fileprivate func change(from original: Decoder) -> Float {
+  func change(from original: Decoder) -> Float {
     let before = Dictionary(uniqueKeysWithValues: original.maps.map { ($0.place, $0.weight) })
     var (sum, count) = (0.0, 0)
     for map in maps where map.place.layer != nil {

@@ -129,7 +129,11 @@ struct TextTask: TrainingTask {
   func layerTuning() -> LayerTuning {
     // States of both models are kept for each token.
     let bytes = 8 * decoder.configuration.width * recipe.window
-    let most = max(recipe.batch, Self.memoryOfStates / bytes)
+    var most = max(recipe.batch, Self.memoryOfStates / bytes)
+    if case .seconds(let seconds) = recipe.end {
+      let tokens = LayerTuning.tokens(in: seconds, of: decoder, window: recipe.window, on: pool)
+      most = min(most, max(recipe.batch, tokens / recipe.window))
+    }
     let held = windows.heldOutParts(windows: 1).prefix(max(1, most / 8)).map(\.batch.tokens)
     return LayerTuning(
       decoder, like: teachers!.models[0], windows: Array(windows.all.prefix(most)), heldOut: Array(held),
