@@ -102,11 +102,11 @@ class Study:
             "evaluate-every": 100_000, "seed": seed}
         return f"{name}-{seed}", {**recipe, **members}
 
-    def accuracy(self, folder):
-        """Accuracy on GLUE's validation set, in percent; kept beside the model."""
-        path = folder.with_suffix(".accuracy")
+    def accuracy(self, folder, part="test"):
+        """Accuracy on GLUE's validation set, or on sentences of the training set that were held out (`dev`), in percent; kept beside the model."""
+        path = folder.with_suffix(".accuracy" if part == "test" else f".{part}-accuracy")
         if not path.exists():
-            report = json.loads(self.run("evaluate", folder, "--sst2", self.data / "sst2/test.tsv", "--json"))
+            report = json.loads(self.run("evaluate", folder, "--sst2", self.data / f"sst2/{part}.tsv", "--json"))
             path.write_text(str(100 * report["accuracy"]))
         return float(path.read_text())
 
