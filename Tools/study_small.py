@@ -159,11 +159,11 @@ class Study(study_distillation.Study):
         if not path.exists():
             path.write_bytes(gzip.decompress((self.data / "digits/digits.csv.gz").read_bytes()))
         recipe = {
-            "model": {"new": {"layers": 2, "width": 64, "heads": 4, "feed-forward": 128, "context": 65}}, "images": str(path), "held-out": 0.2,
-            "batch": 32, "steps": 3000, "learning-rate": 4e-3, "warm-up": 50, "dropout": 0.1, "evaluate-every": 500}
+            "model": {"new": {"layers": 2, "width": 128, "heads": 4, "feed-forward": 512, "context": 65}}, "images": str(path), "held-out": 0.2,
+            "batch": 32, "steps": 2000, "learning-rate": 2e-3, "warm-up": 50, "dropout": 0.1, "evaluate-every": 500}
         dense = self.trained("digits", recipe)
         sparse = self.trained("digits-variational", {
-            **recipe, "model": str(dense), "dropout": 0, "learning-rate": 1e-3, "sparsity": {"method": "variational", "target": 0.95}})
+            **recipe, "model": str(dense), "dropout": 0, "sparsity": {"method": "variational", "target": 0.95}})
         steps = [json.loads(line) for line in (sparse / "steps.jsonl").read_text().splitlines()]
         left = 1 - max(steps[-1]["compressed"], 0.95)
         return table(["", "weights of the layers", "accuracy, %", "kB"], [
