@@ -78,7 +78,7 @@ public struct LayerTuning {
   /// Tunes the next layer; nil where there is none.
   ///
   /// - Parameters:
-  ///   - end: the steps or the seconds of this layer; of these it learns in what reading the text leaves.
+  ///   - end: the steps of this layer, or its seconds, of which reading the text takes a part.
   ///   - progress: called after each step with the share of this layer's that are done.
   /// - Throws: what `progress` throws.
   public mutating func next(
